@@ -1,0 +1,1 @@
+"""Scale-Equalizing Pyramid Convolution (SEPC, arXiv 2005.03101)."""
