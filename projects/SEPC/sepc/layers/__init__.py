@@ -1,0 +1,17 @@
+"""The torch-only core: pyramid convolution, pyramid norm, deformable convolution, the trunk."""
+
+from .deform_conv import DeformConv2d, deform_conv2d
+from .pyramid_conv import PyramidConv, SharedConv
+from .pyramid_norm import PyramidNorm, make_norm
+from .trunk import SEPC, build_sepc
+
+__all__ = [
+    "SEPC",
+    "DeformConv2d",
+    "PyramidConv",
+    "PyramidNorm",
+    "SharedConv",
+    "build_sepc",
+    "deform_conv2d",
+    "make_norm",
+]

@@ -1,0 +1,202 @@
+"""Deformable convolution (DCNv1, and DCNv2 when modulated) as the scale-equalizing kernels use it.
+
+The module is an ordinary convolution plus one that predicts where its taps sample. The operator
+has two equal forms: torchvision's kernel, and bilinear sampling followed by one matrix product,
+which is several times as fast on a CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
+
+
+class DeformConv2d(nn.Conv2d):
+    """A convolution whose taps are moved by offsets predicted from its own input.
+
+    Source: DCNv1 https://arxiv.org/abs/1703.06211, Sec 2.1; DCNv2 (``modulated``)
+    https://arxiv.org/abs/1811.11168, Eq. 1.
+
+    The offset convolution starts at zero, so a new module equals the ordinary convolution with
+    the same weights. With ``modulated`` the modulation then is sigmoid(0), and a new module gives
+    half of the ordinary convolution (before the bias), as UniverseNet's does.
+
+    ``nn.Conv2d.forward(module, x)`` is the ordinary convolution with the same weights; pyramid
+    convolution uses it at the finest level.
+
+    Args:
+        deform_groups: the input channels are cut into this many groups, each with its own offsets.
+        modulated: weigh every tap by a predicted factor in (0, 1).
+
+    Other arguments mean the same as in :class:`torch.nn.Conv2d`.
+
+    Raises:
+        ValueError: if ``in_channels`` is not divisible by ``deform_groups``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        bias: bool = True,
+        deform_groups: int = 1,
+        modulated: bool = False,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias
+        )
+        if deform_groups < 1 or in_channels % deform_groups:
+            raise ValueError(
+                f"deform_groups must divide in_channels: expected a divisor of {in_channels}, "
+                f"got {deform_groups}"
+            )
+        self.deform_groups = deform_groups
+        self.modulated = modulated
+        taps = self.kernel_size[0] * self.kernel_size[1]
+        # Unlike the official code: the offset convolution is dilated as the kernel is (the
+        # official one leaves it out; no published model has dilation other than 1).
+        self.offset = nn.Conv2d(
+            in_channels,
+            (3 if modulated else 2) * deform_groups * taps,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+        )
+        nn.init.zeros_(self.offset.weight)
+        nn.init.zeros_(_bias_of(self.offset))
+
+    def sampling(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Where and how strongly the taps sample.
+
+        Args:
+            x: (N, C, H, W).
+
+        Returns:
+            offsets (N, 2 * groups * taps, Ho, Wo) in cells of ``x``, laid out (group, tap, (y, x)),
+            and the modulation (N, groups * taps, Ho, Wo) in (0, 1), or None if not ``modulated``.
+        """
+        raw = self.offset(x)
+        if not self.modulated:
+            return raw, None
+        num_offsets = raw.shape[1] // 3 * 2
+        return raw[:, :num_offsets], raw[:, num_offsets:].sigmoid()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, out_channels, Ho, Wo)."""
+        offset, mask = self.sampling(input)
+        return deform_conv2d(
+            input,
+            offset,
+            self.weight,
+            self.bias,
+            mask=mask,
+            stride=_pair(self.stride),
+            padding=_pair(self.padding),
+            dilation=_pair(self.dilation),
+        )
+
+    def extra_repr(self) -> str:
+        extra = super().extra_repr()
+        if self.deform_groups != 1:
+            extra += f", deform_groups={self.deform_groups}"
+        return extra + (", modulated=True" if self.modulated else "")
+
+
+def deform_conv2d(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    mask: Tensor | None = None,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+) -> Tensor:
+    """Deformable convolution by the fastest form for the device.
+
+    Same arguments, layouts and result (to rounding) as :func:`torchvision.ops.deform_conv2d`. When
+    a model is exported the torchvision operator is used, which ONNX has a standard operator for.
+    """
+    on_cpu = x.device.type == "cpu" and x.numel() > 0
+    form = deform_conv2d_by_sampling if on_cpu and not _exporting() else torchvision_deform_conv2d
+    return form(
+        x, offset, weight, bias, mask=mask, stride=stride, padding=padding, dilation=dilation
+    )
+
+
+def deform_conv2d_by_sampling(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    mask: Tensor | None = None,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+) -> Tensor:
+    """Deformable convolution as bilinear sampling of all taps and one matrix product.
+
+    Same arguments and result as :func:`torchvision.ops.deform_conv2d`. Coordinates are computed
+    in float32 at least, whatever the precision of ``x``.
+    """
+    n, c, h, w = x.shape
+    c_out, _, kh, kw = weight.shape
+    ho, wo = offset.shape[-2:]
+    taps, groups = kh * kw, offset.shape[1] // (2 * kh * kw)
+    precise = torch.promote_types(x.dtype, torch.float32)
+
+    moves = offset.to(precise).view(n, groups, kh, kw, 2, ho, wo)
+    ys = _tap_positions(ho, kh, stride[0], padding[0], dilation[0], moves)
+    xs = _tap_positions(wo, kw, stride[1], padding[1], dilation[1], moves)
+    ys = moves[:, :, :, :, 0] + ys[:, None, :, None]  # (N, groups, kh, kw, Ho, Wo)
+    xs = moves[:, :, :, :, 1] + xs[None, :, None, :]
+    # cell centres to [-1, 1], the borders of the map
+    grid = torch.stack(((2 * xs + 1) / w - 1, (2 * ys + 1) / h - 1), dim=-1)
+
+    sampled = F.grid_sample(
+        x.to(precise).reshape(n * groups, c // groups, h, w),
+        grid.view(n * groups, taps * ho, wo, 2),
+        align_corners=False,
+    )
+    if mask is not None:
+        weights = mask.to(precise).view(n * groups, 1, taps * ho, wo)
+        sampled = sampled * weights
+    columns = sampled.view(n, c * taps, ho * wo).to(weight.dtype)
+    y = (weight.view(c_out, c * taps) @ columns).view(n, c_out, ho, wo)
+    return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
+
+
+def _tap_positions(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, like: Tensor
+) -> Tensor:
+    """(kernel, size): the row (or column) that each tap of each output reads without offsets."""
+    taps = torch.arange(kernel, device=like.device, dtype=like.dtype) * dilation - padding
+    outputs = torch.arange(size, device=like.device, dtype=like.dtype) * stride
+    return taps[:, None] + outputs
+
+
+def _exporting() -> bool:
+    return torch.jit.is_tracing() or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+
+
+def _pair(value: object) -> tuple[int, int]:
+    """The geometry of a convolution, which torch types more loosely than it is."""
+    if isinstance(value, tuple) and len(value) == 2:
+        return int(value[0]), int(value[1])
+    raise ValueError(f"expected a pair of integers, got {value!r}")
+
+
+def _bias_of(conv: nn.Conv2d) -> Tensor:
+    if conv.bias is None:
+        raise ValueError("expected a convolution with a bias, got one without")
+    return conv.bias

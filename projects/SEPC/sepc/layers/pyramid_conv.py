@@ -1,0 +1,161 @@
+"""Pyramid convolution: a 3-D convolution over scale and space, with kernels shared by all levels.
+
+    y_l = W_0 * x_l  +  W_-1 *(stride 2) x_{l-1}  +  upsample(W_1 * x_{l+1})        SEPC, Eq. 1
+
+Levels run fine to coarse; terms beyond the ends of the pyramid are absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .deform_conv import DeformConv2d
+
+
+class PyramidConv(nn.Module):
+    """One stage of pyramid convolution, pyramid in, pyramid out.
+
+    Source: SEPC, Sec 3.1, Eq. 1; with ``deform`` the scale-equalizing form of Sec 3.3: the kernels
+    deform where the *output* level lies above the finest, and are ordinary with the same weights at
+    the finest level.
+
+    Each of the three convolutions has its own bias, so the ends of the pyramid, which have one
+    neighbour, add one bias fewer. As in the official code: bilinear upsampling with corners
+    aligned, after the convolution; weights start as N(0, 0.01), biases at zero.
+
+    Args:
+        in_channels, out_channels: channels of every level before and after.
+        kernel_size: odd, so that a level keeps its size.
+        deform: use :class:`DeformConv2d` for the three kernels.
+        modulated, deform_groups: see :class:`DeformConv2d`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int = 3,
+        bias: bool = True,
+        deform: bool = False,
+        modulated: bool = False,
+        deform_groups: int = 1,
+    ) -> None:
+        super().__init__()
+        kernel = partial(
+            make_kernel,
+            in_channels,
+            out_channels,
+            kernel_size=kernel_size,
+            padding=kernel_size // 2,
+            bias=bias,
+            deform=deform,
+            modulated=modulated,
+            deform_groups=deform_groups,
+        )
+        self.same = kernel()
+        self.from_finer = kernel(stride=2)
+        self.from_coarser = kernel()
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        outputs = []
+        for level, x in enumerate(features):
+            finest, coarsest = level == 0, level == len(features) - 1
+            y = convolve(self.same, x, plain=finest)
+            if not finest:
+                y = y + convolve(self.from_finer, features[level - 1], plain=False)
+            if not coarsest:
+                coarser = convolve(self.from_coarser, features[level + 1], plain=finest)
+                y = y + upsample(coarser, size=x.shape[-2:])
+            outputs.append(y)
+        return outputs
+
+
+class SharedConv(nn.Module):
+    """One convolution shared by all levels: pyramid convolution without its cross-level terms.
+
+    The last layer of each SEPC branch. With ``deform`` it deforms above the finest level.
+
+    Args:
+        padding: cells added on each side; None keeps the size of the level.
+
+    Other arguments mean the same as in :class:`PyramidConv`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int = 3,
+        padding: int | None = None,
+        bias: bool = True,
+        deform: bool = False,
+        modulated: bool = False,
+        deform_groups: int = 1,
+    ) -> None:
+        super().__init__()
+        self.same = make_kernel(
+            in_channels,
+            out_channels,
+            kernel_size=kernel_size,
+            padding=kernel_size // 2 if padding is None else padding,
+            bias=bias,
+            deform=deform,
+            modulated=modulated,
+            deform_groups=deform_groups,
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        return [convolve(self.same, x, plain=level == 0) for level, x in enumerate(features)]
+
+
+def convolve(kernel: nn.Conv2d, x: Tensor, *, plain: bool) -> Tensor:
+    """Apply a kernel, as an ordinary convolution if ``plain`` even when it can deform."""
+    return nn.Conv2d.forward(kernel, x) if plain else kernel(x)
+
+
+def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear, corners aligned, to the exact ``size`` (H, W)."""
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
+
+
+def make_kernel(
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel_size: int,
+    padding: int,
+    stride: int = 1,
+    bias: bool,
+    deform: bool,
+    modulated: bool,
+    deform_groups: int,
+) -> nn.Conv2d:
+    """A convolution that can deform or not, with the official initialization N(0, 0.01), 0."""
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd so that a level keeps its size: {kernel_size}")
+    conv: nn.Conv2d
+    if deform:
+        conv = DeformConv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            bias=bias,
+            modulated=modulated,
+            deform_groups=deform_groups,
+        )
+    else:
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
+    nn.init.normal_(conv.weight, mean=0.0, std=0.01)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv

@@ -1,0 +1,82 @@
+"""Pyramid normalization: one norm over the whole pyramid (integrated BN is its BN form)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
+
+NormFactory = Callable[[int], nn.Module]
+
+_BY_NAME: dict[str, NormFactory] = {
+    "BN": nn.BatchNorm2d,
+    "SyncBN": nn.SyncBatchNorm,
+    "FrozenBN": FrozenBatchNorm2d,
+    "GN": partial(nn.GroupNorm, 32),
+}
+
+
+class PyramidNorm(nn.Module):
+    """Apply one norm to all levels together.
+
+    Source: SEPC, Sec 3.2 (integrated batch normalization, iBN), when ``norm`` is a
+    :class:`torch.nn.BatchNorm2d`.
+
+    Which statistics: every position of every level of every image of this process is one sample,
+    all of equal weight. A level therefore weighs by its area: the finest has about three quarters
+    of the samples of a pyramid whose levels halve. In training mode BN uses the statistics of the
+    batch and keeps running ones (variance with the unbiased factor n / (n - 1) of all samples
+    together); in eval mode it uses the running ones, like any BN. With a small batch the statistics
+    are those of few images: the authors train with at least four images per GPU, and lose about
+    0.3 AP with two. :class:`torch.nn.SyncBatchNorm` takes them over all processes, a frozen BN
+    none, and a group norm those of one image and group of channels over its whole pyramid.
+
+    The norm is a child named ``shared``, of its own ordinary class, so whatever converts, freezes
+    or recalibrates norms in a model does so here too.
+
+    Args:
+        norm: a norm for (N, C, H, W), such as ``nn.BatchNorm2d(256)``.
+    """
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.shared = norm
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """L tensors (N, C, Hl, Wl) -> L tensors of the same shapes.
+
+        An empty batch (N = 0) passes through and leaves the running statistics as they are.
+        """
+        if features[0].shape[0] == 0 and isinstance(self.shared, nn.BatchNorm2d):
+            # keeps the parameters in the graph, with zero gradients
+            nothing = sum((p.sum() * 0 for p in self.parameters()), features[0].new_zeros(()))
+            return [x + nothing for x in features]
+        sizes = [x.shape[-2] * x.shape[-1] for x in features]
+        samples = torch.cat([x.flatten(2) for x in features], dim=2)  # (N, C, sum Hl*Wl)
+        normed = self.shared(samples.unsqueeze(-1)).squeeze(-1).split(sizes, dim=2)
+        return [y.unflatten(2, x.shape[-2:]) for x, y in zip(features, normed, strict=True)]
+
+
+def make_norm(norm: str | NormFactory | None, channels: int) -> nn.Module | None:
+    """The norm that a name or a callable stands for.
+
+    Args:
+        norm: "BN", "SyncBN", "FrozenBN", "GN" (32 groups), a callable from channels to a module,
+            or None or "" for none.
+        channels: number of channels to normalize.
+
+    Raises:
+        ValueError: unknown name, which is given beside the known ones.
+    """
+    if norm is None or norm == "":
+        return None
+    if callable(norm):
+        return norm(channels)
+    if norm not in _BY_NAME:
+        raise ValueError(
+            f"unknown norm: expected one of {sorted(_BY_NAME)}, a callable or None, got {norm!r}"
+        )
+    return _BY_NAME[norm](channels)
