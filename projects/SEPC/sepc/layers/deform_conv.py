@@ -155,7 +155,7 @@ def deform_conv2d_by_sampling(
     taps, groups = kh * kw, offset.shape[1] // (2 * kh * kw)
     precise = torch.promote_types(x.dtype, torch.float32)
 
-    moves = offset.to(precise).view(n, groups, kh, kw, 2, ho, wo)
+    moves = offset.to(precise).reshape(n, groups, kh, kw, 2, ho, wo)
     ys = _tap_positions(ho, kh, stride[0], padding[0], dilation[0], moves)
     xs = _tap_positions(wo, kw, stride[1], padding[1], dilation[1], moves)
     ys = moves[:, :, :, :, 0] + ys[:, None, :, None]  # (N, groups, kh, kw, Ho, Wo)
@@ -169,10 +169,10 @@ def deform_conv2d_by_sampling(
         align_corners=False,
     )
     if mask is not None:
-        weights = mask.to(precise).view(n * groups, 1, taps * ho, wo)
+        weights = mask.to(precise).reshape(n * groups, 1, taps * ho, wo)
         sampled = sampled * weights
     columns = sampled.view(n, c * taps, ho * wo).to(weight.dtype)
-    y = (weight.view(c_out, c * taps) @ columns).view(n, c_out, ho, wo)
+    y = (weight.reshape(c_out, c * taps) @ columns).view(n, c_out, ho, wo)
     return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
 
 

@@ -1,0 +1,124 @@
+import pytest
+import torch
+import torchvision
+from sepc import DeformConv2d
+from sepc.layers.deform_conv import deform_conv2d, deform_conv2d_by_sampling
+from torch import nn
+
+from ..helpers import randomize
+from . import oracle
+
+# Everything asymmetric, so that no two axes can be exchanged unnoticed.
+ASYMMETRIC = dict(stride=(2, 1), padding=(1, 0), dilation=(2, 1))
+
+
+def make_inputs(batch=2, groups=3, modulated=True, dtype=torch.float64, seed=0):
+    """x (batch, 6, 5, 4), offsets, weight (4, 6, 3, 2), bias, mask for the ASYMMETRIC geometry."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    taps, ho, wo = 6, 2, 3
+    mask = draw(batch, groups * taps, ho, wo).sigmoid() if modulated else None
+    offset = 1.5 * draw(batch, groups * taps * 2, ho, wo)
+    return draw(batch, 6, 5, 4), offset, draw(4, 6, 3, 2), draw(4), mask
+
+
+@pytest.mark.parametrize("form", [deform_conv2d_by_sampling, torchvision.ops.deform_conv2d])
+@pytest.mark.parametrize("modulated", [False, True])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_matches_the_definition(form, modulated, groups):
+    x, offset, weight, bias, mask = make_inputs(groups=groups, modulated=modulated)
+    expected = oracle.deform_conv2d(x, offset, weight, bias, mask=mask, **ASYMMETRIC)
+    actual = form(x, offset, weight, bias, mask=mask, **ASYMMETRIC)
+    torch.testing.assert_close(actual, expected)
+
+
+def test_far_offsets_read_zeros():
+    x, offset, weight, _, mask = make_inputs()
+    far = offset + 100.0
+    y = deform_conv2d_by_sampling(x, far, weight, None, mask=mask, **ASYMMETRIC)
+    torch.testing.assert_close(y, torch.zeros_like(y))
+
+
+def test_gradients():
+    inputs = [t.requires_grad_() for t in make_inputs(batch=1)]
+
+    def function(x, offset, weight, bias, mask):
+        return deform_conv2d(x, offset, weight, bias, mask=mask, **ASYMMETRIC)
+
+    assert torch.autograd.gradcheck(function, inputs)
+
+
+def test_memory_format_does_not_matter():
+    x, offset, weight, bias, mask = make_inputs(dtype=torch.float32)
+    expected = deform_conv2d(x, offset, weight, bias, mask=mask, **ASYMMETRIC)
+    x, offset, mask = (t.to(memory_format=torch.channels_last) for t in (x, offset, mask))
+    weight = weight.to(memory_format=torch.channels_last)
+    actual = deform_conv2d(x, offset, weight, bias, mask=mask, **ASYMMETRIC)
+    torch.testing.assert_close(actual, expected)
+    strided = torch.stack((x, x), dim=-1)[..., 0]
+    torch.testing.assert_close(
+        deform_conv2d(strided, offset, weight, bias, mask=mask, **ASYMMETRIC), expected
+    )
+
+
+def make_conv(**kwargs):
+    conv = DeformConv2d(4, 6, 3, padding=1, **kwargs)
+    nn.init.normal_(conv.bias)
+    return conv
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (5, 1), (7, 6)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_new_module_is_the_ordinary_convolution(size, stride):
+    conv = make_conv(stride=stride)
+    x = torch.randn(2, 4, *size)
+    torch.testing.assert_close(conv(x), nn.Conv2d.forward(conv, x))
+
+
+def test_a_new_modulated_module_is_half_of_it():
+    conv = make_conv(modulated=True)
+    x = torch.randn(2, 4, 5, 6)
+    bias = conv.bias.view(-1, 1, 1)
+    torch.testing.assert_close(conv(x) - bias, (nn.Conv2d.forward(conv, x) - bias) / 2)
+
+
+@pytest.mark.parametrize("modulated", [False, True])
+def test_module_matches_the_definition(modulated):
+    conv = randomize(make_conv(modulated=modulated, deform_groups=2).double())
+    x = torch.randn(2, 4, 4, 5, dtype=torch.float64)
+    offset, mask = conv.sampling(x)
+    assert offset.abs().max() > 0.1, "offsets too small to tell anything"
+    expected = oracle.deform_conv2d(x, offset, conv.weight, conv.bias, mask=mask, padding=(1, 1))
+    torch.testing.assert_close(conv(x), expected)
+
+
+@pytest.mark.parametrize("modulated", [False, True])
+def test_empty_batch_keeps_the_graph(modulated):
+    conv = make_conv(modulated=modulated)
+    y = conv(torch.zeros(0, 4, 5, 6))
+    assert y.shape == (0, 6, 5, 6)
+    y.sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for p in conv.parameters())
+
+
+def test_offsets_can_be_learned_from_zero():
+    conv = make_conv()
+    conv(torch.randn(1, 4, 6, 6)).square().sum().backward()
+    assert conv.offset.weight.grad.abs().max() > 0
+
+
+def test_bfloat16_autocast():
+    conv = randomize(make_conv())
+    x = torch.randn(2, 4, 8, 9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = conv(x)
+    reference = conv(x)
+    assert (y.float() - reference).norm() < 0.05 * reference.norm()
+
+
+def test_wrong_groups():
+    with pytest.raises(ValueError, match="divisor of 4, got 3"):
+        DeformConv2d(4, 6, 3, deform_groups=3)

@@ -1,0 +1,80 @@
+import pytest
+import torch
+from sepc import PyramidConv
+from sepc.layers import SharedConv
+from torch import nn
+
+from ..helpers import make_pyramid, randomize
+from . import oracle
+
+ODD_SIZES = [(7, 9), (4, 5), (2, 3), (1, 2), (1, 1)]
+
+
+def weights_of(conv):
+    return {name: (kernel.weight, kernel.bias) for name, kernel in conv.named_children()}
+
+
+@pytest.mark.parametrize("num_levels", [1, 2, 5])
+def test_matches_the_definition(num_levels):
+    conv = randomize(PyramidConv(3, 4).double())
+    features = make_pyramid(ODD_SIZES[:num_levels], 3, dtype=torch.float64)
+    expected = oracle.pyramid_conv(features, weights_of(conv))
+    torch.testing.assert_close(conv(features), expected)
+
+
+def test_one_level_is_a_plain_convolution():
+    conv = randomize(PyramidConv(3, 4))
+    (x,) = make_pyramid([(6, 5)], 3)
+    (y,) = conv([x])
+    torch.testing.assert_close(y, nn.functional.conv2d(x, *weights_of(conv)["same"], padding=1))
+
+
+def test_zero_offsets_make_the_deformable_form_the_plain_one():
+    deform = PyramidConv(3, 4, deform=True)
+    plain = PyramidConv(3, 4)
+    plain.load_state_dict(
+        {name: value for name, value in deform.state_dict().items() if ".offset." not in name}
+    )
+    features = make_pyramid(ODD_SIZES, 3)
+    torch.testing.assert_close(deform(features), plain(features))
+
+
+def test_deformation_is_decided_by_the_output_level():
+    """The finest level stays as it is whatever the offsets, all others change."""
+    conv = PyramidConv(3, 4, deform=True)
+    features = make_pyramid(ODD_SIZES[:4], 3)
+    before = conv(features)
+    for kernel in conv.children():
+        randomize(kernel.offset)
+    after = conv(features)
+    assert torch.equal(before[0], after[0])
+    for level in (1, 2, 3):
+        assert not torch.allclose(before[level], after[level]), f"level {level} did not deform"
+
+
+def test_shared_conv_is_pyramid_conv_without_neighbours():
+    shared, pyramid = randomize(SharedConv(3, 4)), PyramidConv(3, 4)
+    for parameter in pyramid.parameters():
+        nn.init.zeros_(parameter)
+    pyramid.same.load_state_dict(shared.same.state_dict())
+    features = make_pyramid(ODD_SIZES, 3)
+    torch.testing.assert_close(shared(features), pyramid(features))
+
+
+def test_gradients():
+    conv = randomize(PyramidConv(2, 2, deform=True, modulated=True).double())
+    features = make_pyramid([(3, 4), (2, 2)], 2, batch=1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *x: tuple(conv(x)), features)
+
+
+def test_official_initialization():
+    conv = PyramidConv(64, 64)
+    for kernel in conv.children():
+        assert abs(kernel.weight.std().item() - 0.01) < 5e-4
+        assert abs(kernel.weight.mean().item()) < 5e-4
+        assert not kernel.bias.any()
+
+
+def test_even_kernel():
+    with pytest.raises(ValueError, match="odd"):
+        PyramidConv(3, 4, kernel_size=2)

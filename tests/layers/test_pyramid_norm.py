@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+from sepc import PyramidNorm
+from sepc.layers import make_norm
+from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from ..helpers import make_pyramid, randomize
+
+SIZES = [(5, 7), (3, 4), (2, 2), (1, 1)]
+
+
+def concatenate(features):
+    """(N, C, 1, all positions): the pyramid as one map."""
+    return torch.cat([x.flatten(2) for x in features], dim=2).unsqueeze(2)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "factory",
+    [nn.BatchNorm2d, lambda c: nn.GroupNorm(2, c), FrozenBatchNorm2d],
+    ids=["BN", "GN", "FrozenBN"],
+)
+def test_is_the_norm_of_the_concatenation(factory, training):
+    pyramid_norm = randomize(PyramidNorm(factory(4)).double()).train(training)
+    oracle = factory(4).double().train(training)
+    oracle.load_state_dict(pyramid_norm.shared.state_dict())
+    features = make_pyramid(SIZES, 4, dtype=torch.float64, requires_grad=True)
+    copies = [x.detach().clone().requires_grad_() for x in features]
+
+    actual = concatenate(pyramid_norm(features))
+    expected = oracle(concatenate(copies))
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(pyramid_norm.shared.state_dict(), oracle.state_dict())
+
+    weights = torch.randn_like(expected)
+    (actual * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for x, copy in zip(features, copies, strict=True):
+        torch.testing.assert_close(x.grad, copy.grad)
+    for ours, theirs in zip(pyramid_norm.parameters(), oracle.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_running_statistics_by_hand():
+    """Every position of every level and image is one sample; the variance is the unbiased one."""
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(3, momentum=1.0).double())
+    features = make_pyramid(SIZES, 3, batch=2, dtype=torch.float64)
+    pyramid_norm(features)
+    for channel in range(3):
+        samples = np.concatenate([x[:, channel].numpy().ravel() for x in features])
+        assert samples.size == 2 * (35 + 12 + 4 + 1)
+        bn = pyramid_norm.shared
+        np.testing.assert_allclose(bn.running_mean[channel].item(), samples.mean())
+        np.testing.assert_allclose(bn.running_var[channel].item(), samples.var(ddof=1))
+
+
+def test_empty_batch_leaves_the_statistics_alone():
+    pyramid_norm = randomize(PyramidNorm(nn.BatchNorm2d(3)))
+    before = {name: value.clone() for name, value in pyramid_norm.state_dict().items()}
+    outputs = pyramid_norm(make_pyramid(SIZES, 3, batch=0))
+    assert [tuple(y.shape) for y in outputs] == [(0, 3, *size) for size in SIZES]
+    torch.testing.assert_close(pyramid_norm.state_dict(), before)
+    sum(y.sum() for y in outputs).backward()
+    assert all(p.grad is not None and not p.grad.any() for p in pyramid_norm.parameters())
+
+
+def test_names_and_callables():
+    assert isinstance(make_norm("BN", 8), nn.BatchNorm2d)
+    assert isinstance(make_norm("SyncBN", 8), nn.SyncBatchNorm)
+    assert isinstance(make_norm("FrozenBN", 8), FrozenBatchNorm2d)
+    assert make_norm("GN", 64).num_groups == 32
+    assert make_norm(lambda c: nn.GroupNorm(4, c), 8).num_groups == 4
+    assert make_norm("", 8) is None and make_norm(None, 8) is None
+    with pytest.raises(ValueError, match=r"expected one of \['BN'.*got 'BatchNorm'"):
+        make_norm("BatchNorm", 8)
+
+
+def test_conversions_of_ordinary_norms_work():
+    """The norm is an ordinary child, so torch's own converters find it."""
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(PyramidNorm(nn.BatchNorm2d(3)))
+    assert isinstance(converted.shared, nn.SyncBatchNorm)
