@@ -1,16 +1,17 @@
 """Deformable convolution (DCNv1, and DCNv2 when modulated) as the scale-equalizing kernels use it.
 
 The module is an ordinary convolution plus one that predicts where its taps sample. The operator
-has two equal forms: torchvision's kernel, and bilinear sampling followed by one matrix product,
-which is several times as fast on a CPU.
+has two equal forms: torchvision's, and the one of :mod:`.deform_sampling`, which is several times
+as fast on a CPU.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
+
+from .deform_sampling import deform_conv2d_by_sampling
 
 
 class DeformConv2d(nn.Conv2d):
@@ -131,58 +132,6 @@ def deform_conv2d(
     return form(
         x, offset, weight, bias, mask=mask, stride=stride, padding=padding, dilation=dilation
     )
-
-
-def deform_conv2d_by_sampling(
-    x: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    mask: Tensor | None = None,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (0, 0),
-    dilation: tuple[int, int] = (1, 1),
-) -> Tensor:
-    """Deformable convolution as bilinear sampling of all taps and one matrix product.
-
-    Same arguments and result as :func:`torchvision.ops.deform_conv2d`. Coordinates are computed
-    in float32 at least, whatever the precision of ``x``.
-    """
-    n, c, h, w = x.shape
-    c_out, _, kh, kw = weight.shape
-    ho, wo = offset.shape[-2:]
-    taps, groups = kh * kw, offset.shape[1] // (2 * kh * kw)
-    precise = torch.promote_types(x.dtype, torch.float32)
-
-    moves = offset.to(precise).reshape(n, groups, kh, kw, 2, ho, wo)
-    ys = _tap_positions(ho, kh, stride[0], padding[0], dilation[0], moves)
-    xs = _tap_positions(wo, kw, stride[1], padding[1], dilation[1], moves)
-    ys = moves[:, :, :, :, 0] + ys[:, None, :, None]  # (N, groups, kh, kw, Ho, Wo)
-    xs = moves[:, :, :, :, 1] + xs[None, :, None, :]
-    # cell centres to [-1, 1], the borders of the map
-    grid = torch.stack(((2 * xs + 1) / w - 1, (2 * ys + 1) / h - 1), dim=-1)
-
-    sampled = F.grid_sample(
-        x.to(precise).reshape(n * groups, c // groups, h, w),
-        grid.view(n * groups, taps * ho, wo, 2),
-        align_corners=False,
-    )
-    if mask is not None:
-        weights = mask.to(precise).reshape(n * groups, 1, taps * ho, wo)
-        sampled = sampled * weights
-    columns = sampled.view(n, c * taps, ho * wo).to(weight.dtype)
-    y = (weight.reshape(c_out, c * taps) @ columns).view(n, c_out, ho, wo)
-    return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
-
-
-def _tap_positions(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, like: Tensor
-) -> Tensor:
-    """(kernel, size): the row (or column) that each tap of each output reads without offsets."""
-    taps = torch.arange(kernel, device=like.device, dtype=like.dtype) * dilation - padding
-    outputs = torch.arange(size, device=like.device, dtype=like.dtype) * stride
-    return taps[:, None] + outputs
 
 
 def _exporting() -> bool:
