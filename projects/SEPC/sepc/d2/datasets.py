@@ -1,0 +1,82 @@
+"""COCO-format data sets in Detectron2's catalog.
+
+Importing this module registers ``shapes_train`` and ``shapes_val``: a data set from
+``tools/generate_data.py`` in the folder ``shapes`` under ``$DETECTRON2_DATASETS`` (``datasets`` if
+that is not set), as Detectron2's own data sets are found. The variable is read at import.
+
+One's own data: :func:`register_coco_folder` where the files have COCO's names, Detectron2's
+``detectron2.data.datasets.register_coco_instances(name, {}, json_file, image_root)`` where they
+have others.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
+from detectron2.utils.file_io import PathManager
+
+from sepc.data.shapes import SHAPES
+from sepc.data.validate import validate_coco
+
+
+def register_coco_folder(name_prefix: str, folder: str | os.PathLike[str]) -> None:
+    """Registers ``<name_prefix>_train`` and ``<name_prefix>_val``.
+
+    Args:
+        name_prefix: of the names in Detectron2's catalog.
+        folder: in COCO's layout: ``annotations/instances_train2017.json``, ``train2017/``,
+            ``annotations/instances_val2017.json``, ``val2017/``. It is read when it is used.
+
+    Raises:
+        ValueError: if a name is taken by other data. The same folder again is fine.
+    """
+    folder = os.path.expanduser(folder)
+    for split in ("train", "val"):
+        name = f"{name_prefix}_{split}"
+        json_file = os.path.join(folder, "annotations", f"instances_{split}2017.json")
+        if name not in DatasetCatalog:
+            image_root = os.path.join(folder, f"{split}2017")
+            register_coco_instances(name, {}, json_file, image_root)
+        elif MetadataCatalog.get(name).get("json_file") != json_file:
+            raise ValueError(
+                f"the data set {name} is registered already, with "
+                f"{MetadataCatalog.get(name).get('json_file')}; expected {json_file}"
+            )
+
+
+def check_registered(names: str | Iterable[str], *, evaluation: bool = False) -> None:
+    """Checks registered data sets before anything expensive starts.
+
+    Data of other kinds than COCO's json, or on a remote file system, are only looked up by name.
+
+    Args:
+        names: in Detectron2's catalog.
+        evaluation: what they are for, as in :func:`~sepc.data.validate.validate_coco`.
+
+    Raises:
+        ValueError: for an unknown name (similar ones are listed) or a malformed file.
+        FileNotFoundError: if a file, folder or image is missing.
+    """
+    for name in [names] if isinstance(names, str) else names:
+        if name not in DatasetCatalog:
+            near = difflib.get_close_matches(name, DatasetCatalog.list(), n=5, cutoff=0.4)
+            raise ValueError(
+                f"expected a registered data set, got {name!r}; "
+                f"similar names: {', '.join(near) or 'none'}"
+            )
+        metadata = MetadataCatalog.get(name)
+        json_file, image_root = metadata.get("json_file"), metadata.get("image_root")
+        if json_file is None or image_root is None or "://" in f"{json_file} {image_root}":
+            continue
+        try:
+            validate_coco(PathManager.get_local_path(json_file), image_root, evaluation=evaluation)
+        except (ValueError, FileNotFoundError) as error:
+            raise type(error)(f"data set {name}: {error}") from error
+
+
+register_coco_folder("shapes", os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), "shapes"))
+for _name in ("shapes_train", "shapes_val"):
+    # known without the data, so that a trained model can be shown without them
+    MetadataCatalog.get(_name).thing_classes = list(SHAPES)

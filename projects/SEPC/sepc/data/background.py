@@ -1,0 +1,66 @@
+"""Backgrounds for generated scenes: muted textures and clutter that belongs to no class."""
+
+import cv2
+import numpy as np
+
+
+def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """A textured background: float32 (height, width, 3) in RGB, [0, 255]."""
+    base, contrast = rng.uniform(50, 205), rng.uniform(10, 50)
+    along = _ramp(rng.uniform(0, 2 * np.pi), height, width)
+    image = (base + contrast * along)[..., None] + rng.uniform(-22, 22, 3)
+    image = image + along[..., None] * rng.uniform(-15, 15, 3)
+    image += _clouds(rng, height, width, amplitude=rng.uniform(4, 22))
+    if rng.random() < 0.3:
+        image += _stripes(rng, height, width)
+    image = np.ascontiguousarray(image, np.float32)
+    _blobs(rng, image)
+    _lines(rng, image)
+    image += rng.normal(0, rng.uniform(1, 6), image.shape).astype(np.float32)
+    return np.clip(image, 0, 255)
+
+
+def _ramp(angle: float, height: int, width: int) -> np.ndarray:
+    """From -1 to 1 across the image in the direction of the angle."""
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.sin(angle)
+    x = np.linspace(-1, 1, width, dtype=np.float32) * np.cos(angle)
+    return (x + y) / (abs(np.sin(angle)) + abs(np.cos(angle)))
+
+
+def _clouds(rng: np.random.Generator, height: int, width: int, amplitude: float) -> np.ndarray:
+    cells = int(rng.integers(3, 14))
+    coarse = rng.normal(0, amplitude, (cells, cells, 1)) + rng.normal(0, 3, (cells, cells, 3))
+    return cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _stripes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    along = _ramp(rng.uniform(0, 2 * np.pi), height, width)
+    wave = np.sin(along * rng.uniform(6, 40) + rng.uniform(0, 2 * np.pi))
+    return (rng.uniform(4, 16) * wave)[..., None]
+
+
+def _blobs(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Smooth spots without an edge."""
+    height, width = image.shape[:2]
+    y, x = np.ogrid[:height, :width]
+    for _ in range(rng.integers(0, 5)):
+        radius = min(height, width) * rng.uniform(0.04, 0.2)
+        squared = (x - rng.uniform(0, width)) ** 2 + (y - rng.uniform(0, height)) ** 2
+        spot = np.exp(-squared / (2 * radius**2)).astype(np.float32)
+        image += spot[..., None] * rng.uniform(-45, 45, 3).astype(np.float32)
+
+
+def _lines(rng: np.random.Generator, image: np.ndarray) -> None:
+    height, width = image.shape[:2]
+    thickest = max(1, min(height, width) // 64)
+    for _ in range(rng.integers(0, 5)):
+        start, end = rng.uniform(0, 1, (2, 2)) * (width, height)
+        shade = image.mean() + rng.choice([-1, 1]) * rng.uniform(25, 70)
+        color = np.clip(shade + rng.uniform(-12, 12, 3), 0, 255)
+        cv2.line(
+            image,
+            (int(start[0]), int(start[1])),
+            (int(end[0]), int(end[1])),
+            color.tolist(),
+            thickness=int(rng.integers(1, thickest + 1)),
+        )

@@ -1,0 +1,208 @@
+"""Writes generated scenes in the folder layout of COCO 2017."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .canvas import Scene
+from .categories import category_table
+from .polygons import mask_to_polygons, mask_to_run_lengths
+from .progress import progress_over
+from .scenes import GENERATOR_VERSION, generate_scene
+
+#: Lies in every generated folder and tells how it was made.
+SETTINGS_FILE = "generated.json"
+
+_JPEG_FLAGS = [
+    *(cv2.IMWRITE_JPEG_QUALITY, 95),
+    # full resolution of colour: the smallest objects have four pixels
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+]
+
+
+def write_dataset(
+    folder: str | os.PathLike[str],
+    *,
+    train_images: int = 800,
+    val_images: int = 200,
+    image_size: int | tuple[int, int] = 128,
+    seed: int = 0,
+    categories: str = "shapes",
+    overwrite: bool = False,
+    progress: bool = True,
+) -> bool:
+    """Generates a data set, unless the folder has it already.
+
+    The folder has COCO's layout: ``annotations/instances_train2017.json``,
+    ``annotations/instances_val2017.json``, ``train2017/000000000001.jpg`` ... and ``val2017/...``.
+    It appears when it is complete, and not before.
+
+    Args:
+        folder: where to put it; folders above it are made.
+        train_images, val_images: at least 1 each. More images leave the first ones as they are.
+        image_size: in pixels, of a square or as ``(height, width)``.
+        seed: other seeds give other scenes.
+        categories: ``"shapes"``, or ``"coco"`` for a stand-in of COCO with its 80 categories: in a
+            folder named ``coco``, Detectron2 finds it as ``coco_2017_train`` and ``coco_2017_val``.
+        overwrite: replace a data set that was generated with other settings.
+        progress: show it.
+
+    Returns:
+        True if it was written, False if the folder had it.
+
+    Raises:
+        ValueError: for settings out of range, or if the folder has a data set of other settings.
+        FileExistsError: if the folder holds anything that was not generated (even with
+            ``overwrite``).
+        OSError: if it can't be written (``PermissionError`` and so on, naming the folder).
+    """
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if train_images < 1 or val_images < 1:
+        raise ValueError(
+            f"expected at least one image per split, got train {train_images}, val {val_images}"
+        )
+    names, shape_ids = category_table(categories)
+    generate_scene(seed=seed, split="train", index=0, height=height, width=width)  # checks
+    settings = {
+        "generator": GENERATOR_VERSION,
+        "train_images": train_images,
+        "val_images": val_images,
+        "height": height,
+        "width": width,
+        "seed": seed,
+        "categories": categories,
+    }
+    folder = Path(folder).expanduser().resolve()
+    if _is_there(folder, settings, overwrite):
+        return False
+    partial = folder.parent / f".{folder.name}.partial-{os.getpid()}"
+    with _naming(folder):
+        try:
+            (partial / "annotations").mkdir(parents=True)
+            for split, count in (("train", train_images), ("val", val_images)):
+                (partial / f"{split}2017").mkdir()
+                content = {
+                    "info": _info(settings),
+                    "licenses": [{"id": 1, "name": "Apache-2.0", "url": ""}],
+                    "images": [],
+                    "annotations": [],
+                    "categories": [
+                        {"id": number, "name": name, "supercategory": "object"}
+                        for number, name in names.items()
+                    ],
+                }
+                for index in progress_over(count, f"{split} images", show=progress):
+                    scene = generate_scene(
+                        seed=seed, split=split, index=index, height=height, width=width
+                    )
+                    _add_scene(content, scene, index + 1, shape_ids, partial / f"{split}2017")
+                path = partial / "annotations" / f"instances_{split}2017.json"
+                path.write_text(json.dumps(content, separators=(",", ":")))
+            (partial / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
+            return _put_in_place(partial, folder, settings, overwrite)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
+    """Whether the folder holds this data set; raises if it holds what must stay."""
+    with _naming(folder):
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return False
+    try:
+        found = json.loads((folder / SETTINGS_FILE).read_text())
+        different = {key: found.get(key) for key in settings if found.get(key) != settings[key]}
+    except (OSError, ValueError, AttributeError) as error:
+        raise FileExistsError(
+            f"{folder} exists and is no generated data set (no readable {SETTINGS_FILE} in it): "
+            "move it away or choose another folder"
+        ) from error
+    if different and not overwrite:
+        pairs = ", ".join(
+            f"{key} {value} (asked for: {settings[key]})" for key, value in different.items()
+        )
+        raise ValueError(
+            f"{folder} holds a data set that was generated with other settings: {pairs}. "
+            "Choose another folder, or overwrite it (overwrite=True, --overwrite)"
+        )
+    return not different
+
+
+def _put_in_place(partial: Path, folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
+    if _is_there(folder, settings, overwrite):  # another process was faster
+        return False
+    old = partial.with_suffix(partial.suffix + ".old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    return True
+
+
+@contextlib.contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Adds the folder to errors of the file system."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            error.errno, f"can't write the generated data set to {folder}: {error.strerror}"
+        ) from error
+
+
+def _info(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": "Generated scenes in COCO's format",
+        "version": str(GENERATOR_VERSION),
+        "year": 2017,
+        "contributor": "sepc.data",
+        "url": "",
+        "date_created": "",
+        "settings": settings,
+    }
+
+
+def _add_scene(
+    content: dict[str, Any], scene: Scene, image_id: int, shape_ids: list[int], folder: Path
+) -> None:
+    """Writes the image of one scene and appends its entries to the content of the json."""
+    file_name = f"{image_id:012d}.jpg"
+    written, jpeg = cv2.imencode(".jpg", scene.image[..., ::-1], _JPEG_FLAGS)
+    if not written:
+        raise OSError(f"OpenCV can't encode {file_name} as JPEG")
+    (folder / file_name).write_bytes(jpeg.tobytes())
+    height, width = scene.image.shape[:2]
+    content["images"].append(
+        {"id": image_id, "file_name": file_name, "height": height, "width": width, "license": 1}
+    )
+    for thing in scene.objects:
+        rows = np.flatnonzero(thing.mask.any(axis=1))
+        columns = np.flatnonzero(thing.mask.any(axis=0))
+        corner = [float(columns[0]), float(rows[0])]
+        sides = [float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1)]
+        to_coco = mask_to_run_lengths if thing.crowd else mask_to_polygons
+        content["annotations"].append(
+            {
+                "id": len(content["annotations"]) + 1,
+                "image_id": image_id,
+                "category_id": shape_ids[thing.label],
+                "bbox": corner + sides,
+                "area": float(thing.mask.sum()),
+                "iscrowd": int(thing.crowd),
+                "segmentation": to_coco(thing.mask),
+            }
+        )

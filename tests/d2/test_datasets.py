@@ -1,0 +1,104 @@
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("detectron2")
+
+from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
+from sepc.d2 import datasets
+from sepc.data import SHAPES, write_dataset
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A folder for DETECTRON2_DATASETS with the data sets ``coco`` and ``shapes``."""
+    root = tmp_path_factory.mktemp("root")
+    settings = {"train_images": 30, "val_images": 2, "image_size": 64, "progress": False}
+    write_dataset(root / "coco", categories="coco", **settings)
+    write_dataset(root / "shapes", **settings)
+    return root
+
+
+@pytest.fixture
+def registered(root):
+    """The shapes, registered under another name."""
+    datasets.register_coco_folder("ours", root / "shapes")
+    yield "ours"
+    for name in ("ours_train", "ours_val"):
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+def test_builtin_coco_names_load_a_generated_folder(root):
+    code = """
+import json
+from detectron2.data import DatasetCatalog, MetadataCatalog
+import sepc.d2.datasets as datasets
+names = ["coco_2017_train", "coco_2017_val", "shapes_train", "shapes_val"]
+datasets.check_registered(names)
+found = {name: DatasetCatalog.get(name) for name in names}
+print(json.dumps({
+    "images": {name: len(dicts) for name, dicts in found.items()},
+    "classes": {name: len(MetadataCatalog.get(name).thing_classes) for name in names},
+    "file": found["shapes_val"][0]["file_name"],
+}))
+"""
+    environment = {
+        **os.environ,
+        "DETECTRON2_DATASETS": str(root),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    printed = json.loads(run.stdout.splitlines()[-1])
+    assert list(printed["images"].values()) == [30, 2, 30, 2]
+    assert list(printed["classes"].values()) == [80, 80, 6, 6]
+    assert printed["file"] == str(root / "shapes/val2017/000000000001.jpg")
+
+
+def test_shapes_are_registered_and_importing_again_is_harmless():
+    importlib.reload(datasets)
+    assert {"shapes_train", "shapes_val"} <= set(DatasetCatalog.list())
+    assert MetadataCatalog.get("shapes_val").thing_classes == list(SHAPES)
+    assert MetadataCatalog.get("shapes_val").evaluator_type == "coco"
+
+
+def test_mapper_reads_boxes_and_polygons(registered):
+    mapper = DatasetMapper(
+        is_train=True, augmentations=[], image_format="BGR", use_instance_mask=True
+    )
+    for record in DatasetCatalog.get("ours_train"):
+        instances = mapper(record)["instances"]
+        single = [a for a in record["annotations"] if not a["iscrowd"]]
+        assert len(instances) == len(single)
+        if single:
+            from_masks = instances.gt_masks.get_bounding_boxes().tensor
+            assert (from_masks - instances.gt_boxes.tensor).abs().max() < 1e-3
+            assert set(instances.gt_classes.tolist()) <= set(range(6))
+
+
+def test_registering_a_folder_twice(root, registered):
+    datasets.register_coco_folder("ours", root / "shapes")
+    with pytest.raises(ValueError, match=r"ours_train is registered already, with .*shapes"):
+        datasets.register_coco_folder("ours", root / "coco")
+
+
+def test_check_registered(root, registered, tmp_path):
+    datasets.check_registered("ours_train")
+    datasets.check_registered(["ours_train", "ours_val"], evaluation=True)
+    with pytest.raises(ValueError, match="got 'ours_tain'; similar names: ours_train"):
+        datasets.check_registered(["ours_val", "ours_tain"])
+    datasets.register_coco_folder("gone", tmp_path / "gone")
+    try:
+        with pytest.raises(FileNotFoundError, match=r"data set gone_val: .*gone/annotations"):
+            datasets.check_registered("gone_val")
+    finally:
+        for name in ("gone_train", "gone_val"):
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
