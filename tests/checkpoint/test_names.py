@@ -1,4 +1,5 @@
 import pytest
+
 import sepc
 
 STAGE = ["weight", "bias", "conv_offset.weight", "conv_offset.bias"]

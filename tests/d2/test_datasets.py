@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("detectron2")
 
 from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
+
 from sepc.d2 import datasets
 from sepc.data import SHAPES, write_dataset
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
+
 from sepc.data import SHAPES, coco_folder, generate_scene, validate_coco, write_dataset
 
 SETTINGS = {"train_images": 60, "val_images": 8, "seed": 5, "progress": False}

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from sepc.data import SHAPES, Scene, generate_scene
 from sepc.data.canvas import MIN_VISIBLE, Canvas
 

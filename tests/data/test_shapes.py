@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sepc.data.shapes import SHAPES, outline, rasterize
 
 

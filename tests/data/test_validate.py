@@ -2,6 +2,7 @@ import copy
 import json
 
 import pytest
+
 from sepc.data import validate_coco
 
 CONTENT = {

@@ -1,9 +1,10 @@
 import pytest
 import torch
 import torchvision
+from torch import nn
+
 from sepc import DeformConv2d
 from sepc.layers.deform_conv import deform_conv2d, deform_conv2d_by_sampling
-from torch import nn
 
 from ..helpers import randomize
 from . import oracle

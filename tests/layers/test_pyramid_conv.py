@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch import nn
+
 from sepc import PyramidConv
 from sepc.layers import SharedConv
-from torch import nn
 
 from ..helpers import make_pyramid, randomize
 from . import oracle

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from sepc import PyramidNorm
-from sepc.layers import make_norm
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
+
+from sepc import PyramidNorm
+from sepc.layers import make_norm
 
 from ..helpers import make_pyramid, randomize
 
@@ -81,3 +82,73 @@ def test_conversions_of_ordinary_norms_work():
     """The norm is an ordinary child, so torch's own converters find it."""
     converted = nn.SyncBatchNorm.convert_sync_batchnorm(PyramidNorm(nn.BatchNorm2d(3)))
     assert isinstance(converted.shared, nn.SyncBatchNorm)
+
+
+@pytest.mark.parametrize("options", [dict(affine=False), dict(momentum=None), dict(eps=0.5)])
+def test_options_of_batch_norm(options):
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(4, **options).double())
+    oracle = nn.BatchNorm2d(4, **options).double()
+    for seed in range(3):
+        features = make_pyramid(SIZES, 4, dtype=torch.float64, seed=seed)
+        torch.testing.assert_close(
+            concatenate(pyramid_norm(features)), oracle(concatenate(features))
+        )
+    torch.testing.assert_close(pyramid_norm.shared.state_dict(), oracle.state_dict())
+
+
+def test_without_running_statistics_eval_mode_takes_those_of_the_batch():
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(4, track_running_stats=False)).eval()
+    features = make_pyramid(SIZES, 4)
+    normed = concatenate(pyramid_norm(features))
+    torch.testing.assert_close(normed.mean(dim=(0, 2, 3)), torch.zeros(4), rtol=0, atol=1e-5)
+
+
+def test_gradients():
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(2).double())
+    features = make_pyramid([(3, 2), (2, 1)], 2, dtype=torch.float64, requires_grad=True)
+    parameters = list(pyramid_norm.parameters())
+
+    def function(*_):
+        return tuple(pyramid_norm(features))
+
+    assert torch.autograd.gradcheck(function, [*features, *parameters])
+
+
+def test_a_level_without_gradient():
+    """A loss may read some levels only."""
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(3).double())
+    oracle = nn.BatchNorm2d(3).double()
+    features = make_pyramid(SIZES, 3, dtype=torch.float64, requires_grad=True)
+    copies = [x.detach().clone().requires_grad_() for x in features]
+    pyramid_norm(features)[1].square().sum().backward()
+    oracle(concatenate(copies)).split([35, 12, 4, 1], dim=3)[1].square().sum().backward()
+    for x, copy in zip(features, copies, strict=True):
+        torch.testing.assert_close(x.grad, copy.grad)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_low_precision_statistics_do_not_overflow(dtype):
+    """Activations of 1e4 have a variance far above the largest float16."""
+    features = [(1e4 * x).to(dtype).requires_grad_() for x in make_pyramid(SIZES, 3)]
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(3, momentum=1.0))
+    outputs = pyramid_norm(features)
+    oracle = nn.BatchNorm2d(3, momentum=1.0)
+    expected = oracle(concatenate([x.detach().float() for x in features]))
+    assert outputs[0].dtype == dtype
+    torch.testing.assert_close(concatenate(outputs).float(), expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(pyramid_norm.shared.running_var, oracle.running_var)
+    sum(y.float().square().sum() for y in outputs).backward()
+    assert all(torch.isfinite(x.grad).all() for x in features)
+
+
+def test_hooks_of_the_norm_see_all_samples():
+    pyramid_norm = PyramidNorm(nn.BatchNorm2d(3))
+    seen = []
+    pyramid_norm.shared.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].numel()))
+    pyramid_norm(make_pyramid(SIZES, 3))
+    assert seen == [2 * 3 * (35 + 12 + 4 + 1)]
+
+
+def test_a_single_position_has_no_variance():
+    with pytest.raises(ValueError, match=r"more than one position.*\(1, 3, 1, 1\)"):
+        PyramidNorm(nn.BatchNorm2d(3))(make_pyramid([(1, 1)], 3, batch=1))

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from sepc import SEPC, PyramidNorm, build_sepc
 from torch import nn
+
+from sepc import SEPC, PyramidNorm, build_sepc
 
 from ..helpers import make_pyramid, randomize
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-import sepc
 import torch
 from torch import Tensor
+
+import sepc
 
 from ..case import Case
 

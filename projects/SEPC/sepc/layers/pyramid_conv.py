@@ -68,10 +68,10 @@ class PyramidConv(nn.Module):
             finest, coarsest = level == 0, level == len(features) - 1
             y = convolve(self.same, x, plain=finest)
             if not finest:
-                y = y + convolve(self.from_finer, features[level - 1], plain=False)
+                y += convolve(self.from_finer, features[level - 1], plain=False)
             if not coarsest:
                 coarser = convolve(self.from_coarser, features[level + 1], plain=finest)
-                y = y + upsample(coarser, size=x.shape[-2:])
+                y += upsample(coarser, size=x.shape[-2:])
             outputs.append(y)
         return outputs
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from .integrated_bn import integrated_batch_norm
+
 NormFactory = Callable[[int], nn.Module]
 
 _BY_NAME: dict[str, NormFactory] = {
@@ -50,14 +52,39 @@ class PyramidNorm(nn.Module):
 
         An empty batch (N = 0) passes through and leaves the running statistics as they are.
         """
-        if features[0].shape[0] == 0 and isinstance(self.shared, nn.BatchNorm2d):
-            # keeps the parameters in the graph, with zero gradients
-            nothing = sum((p.sum() * 0 for p in self.parameters()), features[0].new_zeros(()))
-            return [x + nothing for x in features]
+        norm = self.shared
+        if _same_for_every_position(norm):
+            return [norm(x) for x in features]
+        if type(norm) is nn.BatchNorm2d and not _has_hooks(norm):
+            if features[0].shape[0] == 0:
+                return _connect(features, norm)
+            return integrated_batch_norm(norm, features)
+        return self._norm_of_concatenation(features)
+
+    def _norm_of_concatenation(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """For any norm: all levels side by side as one map (N, C, sum Hl*Wl, 1)."""
         sizes = [x.shape[-2] * x.shape[-1] for x in features]
-        samples = torch.cat([x.flatten(2) for x in features], dim=2)  # (N, C, sum Hl*Wl)
+        samples = torch.cat([x.flatten(2) for x in features], dim=2)
         normed = self.shared(samples.unsqueeze(-1)).squeeze(-1).split(sizes, dim=2)
         return [y.unflatten(2, x.shape[-2:]) for x, y in zip(features, normed, strict=True)]
+
+
+def _same_for_every_position(norm: nn.Module) -> bool:
+    """Whether the norm takes no statistics, so that it may be applied level by level."""
+    if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+        return not norm.training and norm.track_running_stats
+    return isinstance(norm, FrozenBatchNorm2d)
+
+
+def _has_hooks(norm: nn.Module) -> bool:
+    """Whether somebody watches the norm's input (as fvcore's precise BN does): show it all."""
+    return bool(norm._forward_hooks or norm._forward_pre_hooks)
+
+
+def _connect(features: Sequence[Tensor], norm: nn.Module) -> list[Tensor]:
+    """Empty maps as they are, with the norm's parameters in the graph (their gradient is zero)."""
+    nothing = sum((p.sum() * 0 for p in norm.parameters()), features[0].new_zeros(()))
+    return [x + nothing for x in features]
 
 
 def make_norm(norm: str | NormFactory | None, channels: int) -> nn.Module | None:

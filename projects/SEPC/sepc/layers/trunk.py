@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -36,7 +37,7 @@ class PyramidLayer(nn.Module):
         features = self.conv(features)
         if self.norm is not None:
             features = self.norm(features)
-        return [F.relu(x) for x in features]
+        return [F.relu(x, inplace=not torch.is_grad_enabled()) for x in features]
 
 
 class SEPC(nn.Module):
