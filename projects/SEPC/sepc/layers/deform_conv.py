@@ -127,11 +127,13 @@ def deform_conv2d(
     Same arguments, layouts and result (to rounding) as :func:`torchvision.ops.deform_conv2d`. When
     a model is exported the torchvision operator is used, which ONNX has a standard operator for.
     """
-    on_cpu = x.device.type == "cpu" and x.numel() > 0
-    form = deform_conv2d_by_sampling if on_cpu and not _exporting() else torchvision_deform_conv2d
-    return form(
-        x, offset, weight, bias, mask=mask, stride=stride, padding=padding, dilation=dilation
-    )
+    geometry = dict(stride=stride, padding=padding, dilation=dilation)
+    if x.device.type == "cpu" and x.numel() > 0 and not _exporting():
+        return deform_conv2d_by_sampling(x, offset, weight, bias, mask=mask, **geometry)
+    if x.device.type == "cpu" and x.dtype != weight.dtype:  # autocast; no kernel for low precision
+        x, offset = x.to(weight.dtype), offset.to(weight.dtype)
+        mask = None if mask is None else mask.to(weight.dtype)
+    return torchvision_deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
 
 
 def _exporting() -> bool:

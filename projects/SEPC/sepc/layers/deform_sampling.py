@@ -42,45 +42,61 @@ def deform_conv2d_by_sampling(
     """
     if torch.is_autocast_enabled("cpu"):
         x = x.to(torch.get_autocast_dtype("cpu"))
-    c_out, c_in, kh, kw = weight.shape
-    groups = offset.shape[1] // (2 * kh * kw)
-    # (c_out, C, kh, kw) -> (c_out, groups x taps x C / groups), the order of the samples
-    matrix = weight.view(c_out, groups, c_in // groups, kh * kw).transpose(2, 3)
-    geometry = Geometry((kh, kw), stride, padding, dilation)
-    n, (ho, wo) = x.shape[0], offset.shape[-2:]
-    y = _SampledProduct.apply(x, offset, mask, matrix.reshape(c_out, -1).to(x.dtype), geometry)
+    kernel_size = (weight.shape[2], weight.shape[3])
+    geometry = Geometry(kernel_size, stride, padding, dilation)
+    y = _SampledProduct.apply(x, offset, mask, weight, geometry)
     if bias is not None:
         y = y + bias.to(y.dtype)
-    return y.view(n, ho, wo, c_out).permute(0, 3, 1, 2)
+    n, (ho, wo) = x.shape[0], offset.shape[-2:]
+    return y.view(n, ho, wo, weight.shape[0]).permute(0, 3, 1, 2)
 
 
 class _SampledProduct(torch.autograd.Function):
-    """samples(x, offset, mask) @ matrix.T, with the samples made again for the backward pass.
+    """The samples of all taps times the weights, (N * Ho * Wo, c_out).
 
-    The samples are nine times the size of the map that they are taken from and cheap to make:
-    keeping them would cost more memory than the rest of the trunk together.
+    The samples are nine times the size of the map that they are taken from and cheap to make: they
+    are made again for the backward pass, as keeping them would cost more memory than all the rest.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, offset: Tensor, mask: Tensor | None, matrix: Tensor, geometry: Geometry
+        ctx: Any, x: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, geometry: Geometry
     ) -> Tensor:
-        ctx.save_for_backward(x, offset, mask, matrix)
+        ctx.save_for_backward(x, offset, mask, weight)
         ctx.geometry = geometry
-        return F.linear(sample_taps(x, offset, mask, geometry), matrix)
+        samples = sample_taps(x, offset, mask, geometry)
+        return F.linear(samples, _as_matrix(weight, offset).to(x.dtype))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, offset, mask, matrix = ctx.saved_tensors
+        x, offset, mask, weight = ctx.saved_tensors
+        matrix = _as_matrix(weight, offset).to(x.dtype)
         with torch.enable_grad():
             x, offset = x.detach().requires_grad_(), offset.detach().requires_grad_()
             mask = None if mask is None else mask.detach().requires_grad_()
             samples = sample_taps(x, offset, mask, ctx.geometry)
         sources = (x, offset) if mask is None else (x, offset, mask)
-        grads = torch.autograd.grad(samples, sources, grad @ matrix)
-        grad_mask = None if mask is None else grads[2]
-        return grads[0], grads[1], grad_mask, grad.T @ samples.detach(), None
+        grad_x, grad_offset, *rest = torch.autograd.grad(samples, sources, grad @ matrix)
+        grad_matrix = (grad.T @ samples.detach()).to(weight.dtype)
+        grad_weight = _from_matrix(grad_matrix, weight, offset)
+        return grad_x, grad_offset, rest[0] if rest else None, grad_weight, None
+
+
+def _as_matrix(weight: Tensor, offset: Tensor) -> Tensor:
+    """(c_out, C, kh, kw) -> (c_out, groups * taps * C / groups), the order of the samples."""
+    c_out, c_in, kh, kw = weight.shape
+    groups = offset.shape[1] // (2 * kh * kw)
+    by_group = weight.reshape(c_out, groups, c_in // groups, kh * kw)
+    return by_group.transpose(2, 3).reshape(c_out, -1)
+
+
+def _from_matrix(matrix: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+    """The reverse of :func:`_as_matrix`."""
+    c_out, c_in, kh, kw = weight.shape
+    groups = offset.shape[1] // (2 * kh * kw)
+    by_group = matrix.view(c_out, groups, kh * kw, c_in // groups)
+    return by_group.transpose(2, 3).reshape(weight.shape)
 
 
 def sample_taps(x: Tensor, offset: Tensor, mask: Tensor | None, geometry: Geometry) -> Tensor:
