@@ -1,4 +1,22 @@
+"""Settings of the whole test run: its threads, and what is left out where Detectron2 is missing."""
+
+import importlib.metadata
+import importlib.util
+import os
+from pathlib import Path
+
 import pytest
+import torch
+
+# Only whether it is there: one that is there and broken should fail its tests, not lose them.
+HAS_DETECTRON2 = importlib.util.find_spec("detectron2") is not None
+NEEDS_DETECTRON2 = "d2"
+HOW_TO_GET_IT = "`make detectron2` looks for it and says how to add it; see README, Installation"
+
+collect_ignore = [] if HAS_DETECTRON2 else [NEEDS_DETECTRON2]
+torch.set_num_threads(
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -7,3 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="folder with a manifest.json of golden cases; default: tests/golden/data",
     )
+
+
+def pytest_report_header() -> str:
+    if HAS_DETECTRON2:
+        return f"Detectron2 {importlib.metadata.version('detectron2')} found"
+    return f"Detectron2 not found: {HOW_TO_GET_IT}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if HAS_DETECTRON2:
+        return
+    folder = Path(__file__).parent / NEEDS_DETECTRON2
+    names = ", ".join(sorted(path.stem for path in folder.rglob("test_*.py"))) or "no file"
+    terminalreporter.section("left out without Detectron2")
+    terminalreporter.write_line(f"tests/{NEEDS_DETECTRON2}: {names}")
+    terminalreporter.write_line(HOW_TO_GET_IT)
