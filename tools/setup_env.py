@@ -45,11 +45,7 @@ Runner = Callable[[list[str], float], tuple[int, str]]
 
 def progress_of(line: str) -> str | None:
     """The few words a line of pip's output is worth to someone waiting, or None."""
-    fetched = re.search(
-        r"(Downloading|Using cached) (?:\S*/)?(\w[^-/\s]*)-(\d[^-\s]*)\S* \(([\d.]+) ([MG]B)\)",
-        line,
-    )
-    if fetched:
+    if fetched := FETCHED.search(line):
         how, name, version, size, unit = fetched.groups()
         is_large = unit == "GB" or float(size) >= 20
         return f"{how.lower()} {name} {version}, {size} {unit}" if is_large else None
