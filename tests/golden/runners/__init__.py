@@ -7,11 +7,21 @@ differ. ``RUNNERS`` maps a kind of case, or the beginning of a case's name, to i
 from collections.abc import Callable
 
 from ..case import Case
-from . import conv, neck
+from . import atss, boxes, conv, fcos, fpn, free_anchor, fsaf, neck, retinanet
 
 Runner = Callable[[Case], None]
 
-RUNNERS: dict[str, Runner] = {**neck.RUNNERS, **conv.RUNNERS}
+RUNNERS: dict[str, Runner] = {
+    **neck.RUNNERS,
+    **conv.RUNNERS,
+    **fpn.RUNNERS,
+    **boxes.RUNNERS,
+    **retinanet.RUNNERS,
+    **fcos.RUNNERS,
+    **atss.RUNNERS,
+    **free_anchor.RUNNERS,
+    **fsaf.RUNNERS,
+}
 
 
 def find_runner(case: Case) -> Runner | None:

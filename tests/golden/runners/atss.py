@@ -1,0 +1,141 @@
+"""ATSS and GFL against UniverseNet's heads (mmdetection 2.x: plain boxes, classes from 0)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
+
+from sepc.methods.atss import atss_assign, atss_losses
+from sepc.methods.boxes import decode_deltas
+from sepc.methods.gfl import decode_distributions, gfl_losses
+
+from ..case import Case
+from .dense import (
+    batch_targets,
+    check_equal,
+    check_gradients,
+    flatten,
+    grids,
+    ground_truth,
+    inside_padded_image,
+    leaves,
+    stored,
+)
+
+_SCALE = 8  # "one square anchor a cell, side 8*stride"
+
+
+def anchors_by_level(case: Case) -> list[Tensor]:
+    """Squares centred on the first corner of their cells."""
+    corner = torch.tensor([[-1.0, -1.0, 1.0, 1.0]]) * _SCALE / 2
+    levels = grids(case, [corner * stride for stride in case.spec["strides"]])
+    for level, anchors in enumerate(levels):
+        check_equal(case, f"anchors{level}", anchors, case.arrays[f"anchors{level}"])
+    return levels
+
+
+def assign(case: Case, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Labels (N, R), -1 outside the padded image, and matched boxes (N, R, 4); both checked."""
+    boxes, classes = ground_truth(case, first_class=0)
+    valid = inside_padded_image(case)
+    assignments = []
+    for image, gt_boxes in enumerate(boxes):
+        assignment = atss_assign(
+            torch.cat(levels),
+            gt_boxes,
+            [len(level) for level in levels],
+            topk=case.config["topk"],
+            valid=valid[image],
+        )
+        expected = case.arrays[f"assigned{image}"]
+        ours = torch.where(valid[image], assignment + 1, -2)
+        check_equal(case, f"assigned{image}", ours, expected)
+        assignments.append(assignment)
+    num_classes = case.config["num_fg_classes"]
+    labels, matched = batch_targets(assignments, boxes, classes, num_classes)
+    check_equal(case, "labels", labels, stored(case, "labels"))
+    check_equal(case, "label_weights", valid, stored(case, "label_weights") > 0)
+    return labels.masked_fill(~valid, -1), matched
+
+
+def by_level(levels: list[Tensor], *tensors: Tensor) -> list[tuple[Tensor, ...]]:
+    """Tensors (N, R, ...) split by levels."""
+    sizes = [len(level) for level in levels]
+    return list(zip(*(x.split(sizes, dim=1) for x in tensors), strict=True))
+
+
+def divisor(case: Case, labels: Tensor) -> float:
+    """Positives of the batch, each image counted as at least one."""
+    num_classes = case.config["num_fg_classes"]
+    positives = ((labels >= 0) & (labels < num_classes)).sum(dim=1).clamp(min=1).sum().item()
+    assert positives == case.config["num_total_pos"]
+    return positives
+
+
+def check_decoded(case: Case, levels: list[Tensor], boxes: Tensor) -> None:
+    height, width = case.spec["img_shapes"][0]
+    clipped = clip_boxes_to_image(boxes[0].detach(), (height, width))
+    for level, decoded in enumerate(clipped.split([len(x) for x in levels])):
+        case.check(f"decoded{level}", decoded, "losses")
+
+
+def run_atss(case: Case) -> None:
+    levels = anchors_by_level(case)
+    labels, matched = assign(case, levels)
+    config = case.config
+    maps = {name: leaves(case, name) for name in ("cls", "box", "ctr")}
+    logits = flatten(maps["cls"], config["num_fg_classes"])
+    deltas = flatten(maps["box"], 4)
+    centerness = flatten(maps["ctr"], 1).squeeze(-1)
+    weights = [1 / std for std in config["target_stds"]]
+    check_decoded(case, levels, decode_deltas(torch.cat(levels), deltas, weights))
+
+    losses = [
+        atss_losses(*own[:3], anchors, *own[3:], delta_weights=weights, **config["focal"])
+        for anchors, own in zip(
+            levels, by_level(levels, logits, deltas, centerness, labels, matched), strict=True
+        )
+    ]
+    positives = divisor(case, labels)
+    total = sum(x.total_centerness for x in losses).clamp(min=1)
+    cls = torch.stack([x.cls for x in losses]) / positives
+    box = torch.stack([x.box for x in losses]) / total * config["giou_weight"]
+    ctr = torch.stack([x.centerness for x in losses]) / positives
+    case.check("loss_cls", cls, "losses")
+    case.check("loss_bbox", box, "losses")
+    case.check("loss_centerness", ctr, "losses")
+    check_gradients(case, cls.sum() + box.sum() + ctr.sum(), maps)
+
+
+def run_gfl(case: Case) -> None:
+    levels = anchors_by_level(case)
+    labels, matched = assign(case, levels)
+    config = case.config
+    maps = {name: leaves(case, name) for name in ("cls", "box")}
+    logits = flatten(maps["cls"], config["num_fg_classes"])
+    distributions = flatten(maps["box"], 4 * (config["reg_max"] + 1))
+    strides = [
+        torch.full((len(level),), float(stride))
+        for level, stride in zip(levels, case.spec["strides"], strict=True)
+    ]
+    boxes = decode_distributions(torch.cat(levels), torch.cat(strides), distributions)
+    check_decoded(case, levels, boxes)
+
+    losses = [
+        gfl_losses(*own[:2], anchors, stride, *own[2:], beta=config["qfl_beta"])
+        for anchors, stride, own in zip(
+            levels, strides, by_level(levels, logits, distributions, labels, matched), strict=True
+        )
+    ]
+    total = sum(x.total_weight for x in losses).clamp(min=1)
+    cls = torch.stack([x.quality for x in losses]) / divisor(case, labels)
+    box = torch.stack([x.box for x in losses]) / total * config["giou_weight"]
+    dfl = torch.stack([x.distribution for x in losses]) / total * config["dfl_weight"]
+    case.check("loss_cls", cls, "losses")
+    case.check("loss_bbox", box, "losses")
+    case.check("loss_dfl", dfl, "losses")
+    check_gradients(case, cls.sum() + box.sum() + dfl.sum(), maps)
+
+
+RUNNERS = {"atss": run_atss, "gfl": run_gfl}
