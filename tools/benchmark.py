@@ -27,6 +27,9 @@ from typing import Any
 import torch
 from benchmark_reference import ReferenceTrunk
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import sepc
 
@@ -228,16 +231,34 @@ def memory_of(step: Step, args: argparse.Namespace) -> float:
         return torch.cuda.max_memory_allocated() - before
     if args.mode == "inference":
         return 0.0
-    kept: dict[int, int] = {}
+    with _Allocations() as allocations:
+        loss = step.forward()  # type: ignore[attr-defined]
+    kept = allocations.alive()
+    del loss
+    return float(kept)
 
-    def pack(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter):
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        step.forward()  # type: ignore[attr-defined]
-    return float(sum(kept.values()))
+class _Allocations(TorchDispatchMode):
+    """Watches every storage that operations make within the block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storages: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = {x.untyped_storage()._cdata for x in tree_leaves(args) if isinstance(x, Tensor)}
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
+                reference = StorageWeakRef(tensor.untyped_storage())
+                self.storages[reference.cdata] = (reference, tensor.untyped_storage().nbytes())
+        return result
+
+    def alive(self) -> int:
+        """Bytes of those storages that are still there."""
+        return sum(size for reference, size in self.storages.values() if not reference.expired())
 
 
 def quartiles(values: list[float]) -> list[float]:

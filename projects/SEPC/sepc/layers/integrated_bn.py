@@ -10,19 +10,25 @@ and every level is normalized by m and v. Equal to BN of the concatenation, forw
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .recompute import mark
 
-def integrated_batch_norm(bn: nn.BatchNorm2d, features: Sequence[Tensor]) -> list[Tensor]:
+
+def integrated_batch_norm(
+    bn: nn.BatchNorm2d, features: Sequence[Tensor], *, relu: bool = False
+) -> list[Tensor]:
     """What ``bn`` in training mode makes of the whole pyramid; its running statistics are updated.
 
     Args:
         bn: its parameters, momentum and eps are used, and its buffers if it has some.
         features: L tensors (N, C, Hl, Wl).
+        relu: apply ReLU to the result; it is made again for the backward pass, not kept.
 
     Returns:
         L tensors of the same shapes. Statistics are in float32 at least, whatever the precision of
@@ -37,15 +43,38 @@ def integrated_batch_norm(bn: nn.BatchNorm2d, features: Sequence[Tensor]) -> lis
             "expected more than one position in the pyramid to take a variance over when training, "
             f"got one: shapes {[tuple(x.shape) for x in features]}"
         )
-    *outputs, mean, var = _IntegratedBatchNorm.apply(bn.weight, bn.bias, bn.eps, *features)
+    affine = (bn.weight, bn.bias, bn.eps, relu)
+    *outputs, mean, var = _IntegratedBatchNorm.apply(*affine, *features)
     _update_running_statistics(bn, mean, var * (count / (count - 1)))
-    return outputs
+    return [
+        mark(y, partial(_normalize, x.detach(), mean, var, *affine))
+        for x, y in zip(features, outputs, strict=True)
+    ]
+
+
+@torch.no_grad()
+def _normalize(
+    x: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    relu: bool,
+) -> Tensor:
+    y = F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps)
+    return y.relu_() if relu else y
 
 
 class _IntegratedBatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, weight: Tensor | None, bias: Tensor | None, eps: float, *features: Tensor
+        ctx: Any,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        eps: float,
+        relu: bool,
+        *features: Tensor,
     ) -> tuple[Tensor, ...]:
         counts = [x.shape[0] * x.shape[2] * x.shape[3] for x in features]
         means, variances = zip(*(_mean_and_variance(x) for x in features), strict=True)
@@ -54,22 +83,25 @@ class _IntegratedBatchNorm(torch.autograd.Function):
         spread = torch.stack(variances) + (torch.stack(means) - mean).square()
         var = (spread * shares).sum(dim=0)
 
-        ctx.save_for_backward(weight, mean, var, *features)
-        ctx.eps, ctx.count = eps, sum(counts)
+        ctx.save_for_backward(weight, bias, mean, var, *features)
+        ctx.eps, ctx.relu, ctx.count = eps, relu, sum(counts)
         ctx.mark_non_differentiable(mean, var)
         ctx.set_materialize_grads(False)
-        normed = (F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps) for x in features)
+        normed = (_normalize(x, mean, var, weight, bias, eps, relu) for x in features)
         return *normed, mean, var
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        weight, mean, var, *features = ctx.saved_tensors
+        weight, bias, mean, var, *features = ctx.saved_tensors
         inverse_std = (var + ctx.eps).rsqrt()
-        levels = [
-            (x, torch.zeros_like(x) if grad is None else grad)
-            for x, grad in zip(features, grads[:-2], strict=True)
-        ]
+        levels = []
+        for x, grad in zip(features, grads[:-2], strict=True):
+            if grad is None:
+                grad = torch.zeros_like(x)
+            elif ctx.relu:
+                grad = grad * (_normalize(x, mean, var, weight, bias, ctx.eps, False) > 0)
+            levels.append((x, grad))
         # sums over the pyramid of grad and of grad * normalized x
         sums = [_sums(grad, x, mean, var, ctx.eps) for x, grad in levels]
         sum_grad = torch.stack([s for s, _ in sums]).sum(dim=0)
@@ -84,8 +116,8 @@ class _IntegratedBatchNorm(torch.autograd.Function):
             for x, grad in levels
         ]
         if weight is None:
-            return None, None, None, *grad_features
-        return sum_product.to(weight.dtype), sum_grad.to(weight.dtype), None, *grad_features
+            return None, None, None, None, *grad_features
+        return sum_product.to(weight.dtype), sum_grad.to(weight.dtype), None, None, *grad_features
 
 
 def _mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -47,19 +48,21 @@ class PyramidNorm(nn.Module):
         super().__init__()
         self.shared = norm
 
-    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, C, Hl, Wl) -> L tensors of the same shapes.
+    def forward(self, features: Sequence[Tensor], *, relu: bool = False) -> list[Tensor]:
+        """L tensors (N, C, Hl, Wl) -> L tensors of the same shapes, with ReLU if asked for.
 
         An empty batch (N = 0) passes through and leaves the running statistics as they are.
         """
         norm = self.shared
-        if _same_for_every_position(norm):
-            return [norm(x) for x in features]
-        if type(norm) is nn.BatchNorm2d and not _has_hooks(norm):
+        if type(norm) is nn.BatchNorm2d and norm.training and not _has_hooks(norm):
             if features[0].shape[0] == 0:
                 return _connect(features, norm)
-            return integrated_batch_norm(norm, features)
-        return self._norm_of_concatenation(features)
+            return integrated_batch_norm(norm, features, relu=relu)
+        if _same_for_every_position(norm):
+            normed = [norm(x) for x in features]
+        else:
+            normed = self._norm_of_concatenation(features)
+        return [F.relu(x) for x in normed] if relu else normed
 
     def _norm_of_concatenation(self, features: Sequence[Tensor]) -> list[Tensor]:
         """For any norm: all levels side by side as one map (N, C, sum Hl*Wl, 1)."""

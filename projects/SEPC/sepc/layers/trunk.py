@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .pyramid import check_pyramid
 from .pyramid_conv import PyramidConv, SharedConv
 from .pyramid_norm import NormFactory, PyramidNorm, make_norm
+from .recompute import remade
 
 _VARIANTS: dict[str, dict[str, Any]] = {
     "pconv": dict(norm=None, deform_stages=False, deform_branches=False),
@@ -34,10 +35,11 @@ class PyramidLayer(nn.Module):
         self.norm = PyramidNorm(norm) if norm is not None else None
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        features = self.conv(features)
+        with remade(features):
+            maps = self.conv(features)
         if self.norm is not None:
-            features = self.norm(features)
-        return [F.relu(x, inplace=not torch.is_grad_enabled()) for x in features]
+            return self.norm(maps, relu=True)
+        return [F.relu(x, inplace=not torch.is_grad_enabled()) for x in maps]
 
 
 class SEPC(nn.Module):
