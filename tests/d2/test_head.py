@@ -1,0 +1,64 @@
+import math
+
+import pytest
+import torch
+from sepc import build_sepc
+from sepc.d2.head import SEPCHead
+
+SIZES = [(8, 10), (4, 5), (2, 3)]
+
+
+def make_head(**overrides):
+    arguments = dict(num_classes=5, num_anchors=3) | overrides
+    trunk = arguments.pop("trunk", None) or build_sepc("sepc_lite", in_channels=4)
+    return SEPCHead(trunk=trunk, **arguments)
+
+
+def test_output_has_the_layout_of_retinanet_head():
+    features = [torch.randn(2, 4, h, w) for h, w in SIZES]
+    logits, deltas = make_head()(features)
+    assert [tuple(x.shape) for x in logits] == [(2, 15, h, w) for h, w in SIZES]
+    assert [tuple(x.shape) for x in deltas] == [(2, 12, h, w) for h, w in SIZES]
+
+
+def test_each_predictor_reads_its_own_branch():
+    head = make_head()
+    features = [torch.randn(1, 4, h, w) for h, w in SIZES]
+    cls_features, box_features = head.trunk(features)
+    logits, deltas = head(features)
+    torch.testing.assert_close(logits[1], head.cls_score(cls_features[1]))
+    torch.testing.assert_close(deltas[1], head.bbox_pred(box_features[1]))
+
+
+def test_trunk_may_have_other_channels_out_than_in():
+    head = make_head(trunk=build_sepc("pconv", in_channels=4, out_channels=6))
+    logits, _ = head([torch.randn(1, 4, h, w) for h, w in SIZES])
+    assert logits[0].shape == (1, 15, 8, 10)
+
+
+def test_all_classes_start_at_the_prior_probability():
+    head = make_head(prior_prob=0.02)
+    torch.testing.assert_close(head.cls_score.bias.sigmoid(), torch.full((15,), 0.02))
+    assert not head.bbox_pred.bias.any()
+    for predictor in (head.cls_score, head.bbox_pred):
+        assert math.isclose(predictor.weight.std().item(), 0.01, rel_tol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"num_classes": 0}, "got num_classes=0, num_anchors=3"),
+        ({"num_anchors": 0}, "got num_classes=5, num_anchors=0"),
+        ({"prior_prob": 1.0}, "between 0 and 1, got 1.0"),
+    ],
+)
+def test_numbers_out_of_range(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        make_head(**overrides)
+
+
+def test_trunk_without_padding_is_refused():
+    with pytest.raises(
+        ValueError, match="expected a trunk with head_padding=\"same\", got 'valid'"
+    ):
+        make_head(trunk=build_sepc("pconv", in_channels=4, head_padding="valid"))
