@@ -1,0 +1,142 @@
+"""Checkpoints that are whole or absent, and fit the model or say why not."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from typing import IO, Any
+
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.utils.file_io import PathManager
+
+MAX_NAMED_KEYS = 10
+
+
+def write_atomically(path: str, write: Callable[[IO[bytes]], None]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
+
+    Whatever interrupts it, ``path`` holds either its old content or the complete new one.
+    """
+    handle, temporary = tempfile.mkstemp(
+        dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}.", suffix=".tmp"
+    )
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+class Checkpointer(DetectionCheckpointer):
+    """Detectron2's checkpointer with atomic files and strict loading.
+
+    Call :meth:`save` in all processes: the state of the trainer may be gathered from them. Only
+    the main process writes.
+    """
+
+    def save(self, name: str, **kwargs: Any) -> None:
+        """Write model and checkpointables to ``{save_dir}/{name}.pth`` and mark it as the last.
+
+        Raises:
+            OSError: if the file cannot be written; the previous checkpoint then stays the last.
+        """
+        if not self.save_dir:
+            return
+        data = {"model": self.model.state_dict()}
+        data.update({key: obj.state_dict() for key, obj in self.checkpointables.items()})
+        data.update(kwargs)
+        if not self.save_to_disk:
+            return
+        path = os.path.join(self.save_dir, f"{name}.pth")
+        self.logger.info(f"Saving checkpoint to {path}")
+        write_atomically(path, lambda file: torch.save(data, file))
+        self.tag_last_checkpoint(os.path.basename(path))
+
+    def tag_last_checkpoint(self, last_filename_basename: str) -> None:
+        """Write the name of the newest checkpoint to ``{save_dir}/last_checkpoint``."""
+        path = os.path.join(self.save_dir, "last_checkpoint")
+        write_atomically(path, lambda file: _write_text(file, last_filename_basename))
+
+    def load(
+        self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False
+    ) -> dict[str, Any]:
+        """Load the model and the named checkpointables (None: all) from ``path``.
+
+        Args:
+            path: a file or an address that Detectron2 knows (``detectron2://``, ``https://``);
+                empty: load nothing.
+            checkpointables: see fvcore's ``Checkpointer``.
+            strict: whether every key of the model must come from the file and every key of the
+                file must fit. Otherwise a part is enough, such as a backbone for a detector.
+
+        Returns:
+            what the file holds besides.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is no checkpoint, a shape differs, nothing fits, or ``strict``
+                is not met. The keys are named.
+        """
+        if not path:
+            return {}
+        self._strict, self._path = strict, path
+        local = PathManager.get_local_path(path.partition("?")[0])
+        if not os.path.isfile(local):
+            raise FileNotFoundError(f"checkpoint not found: {path}")
+        try:
+            return super().load(path, checkpointables)
+        finally:
+            self._parsed_url_during_load = None
+
+    def _load_file(self, filename: str) -> dict[str, Any]:
+        try:
+            return super()._load_file(filename)
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise ValueError(f"{filename} is not a readable checkpoint: {reason}") from error
+
+    def _torch_load(self, f: str) -> Any:
+        return torch.load(f, map_location="cpu", weights_only=True)
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        incompatible = super()._load_model(checkpoint)
+        shapes = [
+            f"{key}: expected {tuple(expected)}, got {tuple(got)}"
+            for key, got, expected in incompatible.incorrect_shapes
+        ]
+        if shapes:
+            raise ValueError(f"{self._path} has other shapes than the model: {_some(shapes)}")
+        # The number of batches seen means nothing at a fixed momentum; converters drop it.
+        missing = [k for k in incompatible.missing_keys if not k.endswith("num_batches_tracked")]
+        if {name for name, _ in self.model.named_parameters()} <= set(missing):
+            raise ValueError(
+                f"{self._path} has no weight of this model; "
+                f"expected keys such as {_some(missing[:3])}"
+            )
+        if self._strict and (missing or incompatible.unexpected_keys):
+            raise ValueError(
+                f"{self._path} is not a checkpoint of this model: "
+                f"missing keys: {_some(missing)}; "
+                f"unexpected keys: {_some(incompatible.unexpected_keys)}"
+            )
+        return incompatible
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - MAX_NAMED_KEYS} more" if len(items) > MAX_NAMED_KEYS else ""
+    return "; ".join(items[:MAX_NAMED_KEYS]) + more if items else "none"
+
+
+def _write_text(file: IO[bytes], text: str) -> None:
+    file.write(text.encode())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,92 @@
+"""Loading a config file with overrides from the command line."""
+
+import ast
+import difflib
+import os
+import tokenize
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from detectron2.config import LazyConfig
+from omegaconf import DictConfig, OmegaConf
+
+REQUIRED_KEYS = ("model", "dataloader", "train", "optimizer", "lr_multiplier")
+
+
+def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """A LazyConfig file with ``key=value`` overrides.
+
+    Args:
+        path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder.
+        overrides: in Hydra's grammar, ``train.max_iter=100``. A key that the config does not have
+            yet is written with a plus, ``+model.head.trunk.modulated=True``.
+
+    Raises:
+        FileNotFoundError: if there is no such file; close names are given.
+        ValueError: if it is no config for training, or an override is malformed or names no key.
+    """
+    if not path:
+        raise ValueError("no config: expected --config-file FILE")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"config file not found: {path}{_near(path)}")
+    if os.path.splitext(path)[1] not in (".py", ".yaml", ".yml"):
+        raise ValueError(f"expected a config file that ends in .py or .yaml, got {path}")
+    _check_syntax(path)
+    cfg = LazyConfig.load(path)
+    missing = [key for key in REQUIRED_KEYS if key not in cfg]
+    if missing:
+        raise ValueError(
+            f"{path} is no config for training: expected {', '.join(REQUIRED_KEYS)}, "
+            f"without {', '.join(missing)}"
+        )
+    _check_overrides(cfg, overrides)
+    return LazyConfig.apply_overrides(cfg, list(overrides))
+
+
+def _check_syntax(path: str) -> None:
+    if not path.endswith(".py"):
+        return
+    try:
+        with tokenize.open(path) as file:
+            ast.parse(file.read(), path)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        raise ValueError(f"{path} is not Python: {error}, line {line}") from error
+
+
+def _check_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    keys = set(_all_keys(OmegaConf.to_container(cfg, resolve=False)))
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or not key:
+            raise ValueError(f"expected an override key=value, got {override!r}")
+        if key.startswith("~"):
+            raise ValueError(f"deleting a key is not supported: {override!r}")
+        if key.startswith("+"):
+            continue
+        if key not in keys:
+            close = difflib.get_close_matches(key, sorted(keys), n=1, cutoff=0.3)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"the config has no key {key!r}{hint} To add a new key write {'+' + override!r}"
+            )
+
+
+def _all_keys(node: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        items = [(str(key), value) for key, value in node.items()]
+    elif isinstance(node, list):
+        items = [(str(i), value) for i, value in enumerate(node)]
+    else:
+        return
+    for key, value in items:
+        yield prefix + key
+        yield from _all_keys(value, f"{prefix}{key}.")
+
+
+def _near(path: str) -> str:
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        return f" (no folder {folder})"
+    close = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), n=1, cutoff=0.5)
+    return f"; did you mean {os.path.join(folder, close[0])}?" if close else ""

@@ -1,0 +1,124 @@
+"""Checks and settings before anything is built: what is wrong is said before, not after, work."""
+
+import json
+import logging
+import os
+import tempfile
+
+import torch
+from detectron2.utils import comm
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from ...layers import PyramidNorm
+from .checkpoint import write_atomically
+
+logger = logging.getLogger(__name__)
+
+SMALL_BATCH = 4
+
+
+def number_of_processes(num_gpus: int) -> int:
+    """Processes to start on this machine for ``--num-gpus``.
+
+    Without a GPU, 0 and 1 mean one process on the CPU, and more mean as many CPU processes.
+
+    Raises:
+        ValueError: if the machine has GPUs, but fewer than asked for.
+    """
+    available = torch.cuda.device_count() if torch.cuda.is_available() else None
+    if num_gpus < 0 or (available is not None and num_gpus > available):
+        raise ValueError(f"--num-gpus: expected 0 to {available or 'any'}, got {num_gpus}")
+    return max(num_gpus, 1)
+
+
+def use_available_device(cfg: DictConfig, *, num_gpus: int) -> str | None:
+    """Set ``train.device`` and the number of threads to what the machine has.
+
+    Returns:
+        a line that says what was changed, None if nothing was.
+    """
+    wanted = torch.device(cfg.train.device)
+    if wanted.type == "cuda" and num_gpus and torch.cuda.is_available():
+        return None
+    cfg.train.device = "cpu"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (cores or 1) // comm.get_local_size()))
+    if wanted.type == "cpu":
+        return None
+    reason = "--num-gpus 0" if not num_gpus else "No GPU found"
+    return f"{reason}: using the CPU with {torch.get_num_threads()} threads"
+
+
+def amp_dtype(cfg: DictConfig) -> torch.dtype | None:
+    """Precision of autocast by ``train.amp``, None if it is off; always bfloat16 on a CPU.
+
+    Raises:
+        ValueError: for a ``train.amp.dtype`` other than float16 and bfloat16.
+    """
+    if not cfg.train.amp.enabled:
+        return None
+    name = cfg.train.amp.get("dtype", "float16")
+    if name not in ("float16", "bfloat16"):
+        raise ValueError(f"train.amp.dtype: expected float16 or bfloat16, got {name!r}")
+    return torch.float16 if name == "float16" and cfg.train.device != "cpu" else torch.bfloat16
+
+
+def check_output_dir(path: str) -> None:
+    """Make the folder and write a file into it.
+
+    Raises:
+        OSError: if either is not possible; names the folder.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise type(error)(f"cannot write to the output folder {path}: {error.strerror}") from error
+
+
+def dataset_names(loader: DictConfig) -> list[str]:
+    """Names of the registered data sets that the config of a loader asks for."""
+
+    dataset = loader.get("dataset")
+    names = dataset.get("names", []) if OmegaConf.is_dict(dataset) else []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def warn_small_batch(model: nn.Module, images: int) -> None:
+    """One line where batch statistics over the pyramid come from fewer than four images."""
+    # SyncBN takes its statistics over all processes; frozen norms and GN take none of the batch.
+    per_process = any(
+        isinstance(m, PyramidNorm) and isinstance(m.shared, nn.BatchNorm2d) and m.shared.training
+        for m in model.modules()
+    )
+    if per_process and images < SMALL_BATCH:
+        logger.warning(
+            f"{images} image(s) per process: iBN's batch statistics want {SMALL_BATCH} or more; "
+            "raise dataloader.train.total_batch_size, or with several GPUs set "
+            "+model.head.trunk.norm=SyncBN"
+        )
+
+
+def rewind_metrics(path: str, start_iter: int) -> None:
+    """Make a ``metrics.json`` fit a training that starts at iteration ``start_iter``.
+
+    What was written at or after it will be repeated and goes, as does a last line that a crash
+    left incomplete. At 0 the whole file is set aside as ``metrics.json.old``.
+    """
+    if not os.path.isfile(path):
+        return
+    if start_iter == 0:
+        os.replace(path, path + ".old")
+        return
+    kept = []
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            try:
+                if json.loads(line)["iteration"] < start_iter:
+                    kept.append(line)
+            except (ValueError, KeyError):
+                logger.warning(f"{path}: dropped an incomplete line")
+    write_atomically(path, lambda f: f.writelines(line.encode() for line in kept))

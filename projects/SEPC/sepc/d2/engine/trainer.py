@@ -1,0 +1,164 @@
+"""Detectron2's training step with mixed precision, clipping, and a complete state."""
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from detectron2.engine import SimpleTrainer
+from detectron2.utils import comm
+from detectron2.utils.events import get_event_storage
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from .rng import get_rng_state, set_rng_state
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer(SimpleTrainer):
+    """One optimization step per iteration, on the device of the model.
+
+    Adds to Detectron2's ``SimpleTrainer``: autocast with gradient scaling, clipping of the
+    unscaled gradients, the norm of the gradients among the metrics (``grad_norm``), a stop on
+    losses or gradients that are not finite *before* they reach the weights, and a state that
+    makes a resumed training equal to an uninterrupted one.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: DataLoader,
+        optimizer: torch.optim.Optimizer,
+        *,
+        amp_dtype: torch.dtype | None = None,
+        grad_clip: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            model: returns a dict of scalar losses in training.
+            data_loader: batches without end.
+            optimizer: over the parameters of the model.
+            amp_dtype: precision of autocast; float16 scales the loss. None: no mixed precision.
+            grad_clip: arguments of ``torch.nn.utils.clip_grad_norm_``: ``max_norm`` and, if
+                wanted, ``norm_type``. None: no clipping.
+        """
+        super().__init__(model, data_loader, optimizer)
+        self.amp_dtype = amp_dtype
+        self.grad_clip: dict[str, Any] = dict(grad_clip or {"max_norm": float("inf")})
+        self.device = next(model.parameters()).device
+        self.grad_scaler = torch.amp.GradScaler(
+            self.device.type, enabled=amp_dtype == torch.float16
+        )
+
+    def run_step(self) -> None:
+        """One step; FloatingPointError if a loss, or an unscaled gradient, is not finite."""
+        start = time.perf_counter()
+        data = next(self._data_loader_iter)
+        data_time = time.perf_counter() - start
+
+        autocast = torch.autocast(
+            self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None
+        )
+        with autocast:
+            losses: dict[str, Tensor] = self.model(data)
+        self._require_finite_losses(losses)
+        self.optimizer.zero_grad()
+        total = sum(losses.values(), torch.zeros((), device=self.device))
+        self.grad_scaler.scale(total).backward()
+        self.after_backward()
+
+        self.grad_scaler.unscale_(self.optimizer)
+        grad_norm = self._clip_gradients(losses)
+        get_event_storage().put_scalar("grad_norm", grad_norm)
+        self._write_metrics(losses, data_time)
+        self.grad_scaler.step(self.optimizer)
+        self.grad_scaler.update()
+
+    def _require_finite_losses(self, losses: dict[str, Tensor]) -> None:
+        # All processes decide together, so that none waits for one that has stopped.
+        values = torch.stack([loss.detach().float() for loss in losses.values()])
+        finite = values.isfinite().all().float()
+        if comm.get_world_size() > 1:
+            dist.all_reduce(finite, dist.ReduceOp.MIN)
+        if not finite:
+            raise FloatingPointError(
+                f"training stopped: a loss is not finite at iteration {self.iter}: {_text(losses)}"
+            )
+
+    def _clip_gradients(self, losses: dict[str, Tensor]) -> float:
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, **self.grad_clip))
+        # With loss scaling an overflow is a matter of course: the scaler skips the step.
+        if not math.isfinite(norm) and not self.grad_scaler.is_enabled():
+            raise FloatingPointError(
+                f"training stopped: the gradient norm is {norm} at iteration {self.iter}, "
+                f"with losses {_text(losses)}"
+            )
+        return norm
+
+    def train(self, start_iter: int, max_iter: int) -> None:
+        """Detectron2's loop. A stop for a value that is not finite is logged by the caller."""
+        loop_logger = logging.getLogger("detectron2.engine.train_loop")
+        loop_logger.addFilter(_is_unexpected)
+        try:
+            super().train(start_iter, max_iter)
+        finally:
+            loop_logger.removeFilter(_is_unexpected)
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of loop, optimizer, scaler, data stream and, per process, of what is random.
+
+        Call it in all processes.
+        """
+        state = super().state_dict()
+        state["grad_scaler"] = self.grad_scaler.state_dict()
+        if hasattr(self.data_loader, "stream"):
+            state["stream_seed"] = self.data_loader.stream.seed
+        state["processes"] = comm.gather(
+            {"rng": get_rng_state(), "loss_normalizers": self._loss_normalizers()}
+        )
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue after the iteration that ``state_dict`` was saved at."""
+        super().load_state_dict(state_dict)
+        if state_dict.get("grad_scaler") and self.grad_scaler.is_enabled():
+            self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
+        if "stream_seed" in state_dict and hasattr(self.data_loader, "stream"):
+            self.data_loader.stream.seek(seed=state_dict["stream_seed"], batch=self.iter + 1)
+        processes = state_dict.get("processes", [])
+        if len(processes) != comm.get_world_size():
+            logger.warning(
+                f"The checkpoint is of {len(processes)} processes, this training has "
+                f"{comm.get_world_size()}: random states start anew"
+            )
+            processes = []
+        for process in processes[comm.get_rank() : comm.get_rank() + 1]:
+            set_rng_state(process["rng"])
+            modules = dict(self._modules())
+            for name, value in process["loss_normalizers"].items():
+                if name in modules:
+                    modules[name].loss_normalizer = value
+
+    def _modules(self) -> list[tuple[str, nn.Module]]:
+        parallel = isinstance(self.model, DistributedDataParallel)
+        return list((self.model.module if parallel else self.model).named_modules())
+
+    def _loss_normalizers(self) -> dict[str, float]:
+        # Detectron2's dense detectors average the number of positives in a plain attribute,
+        # which state_dict() does not hold.
+        normalizers = {name: vars(m).get("loss_normalizer") for name, m in self._modules()}
+        return {name: value for name, value in normalizers.items() if isinstance(value, float)}
+
+
+def _text(losses: dict[str, Tensor]) -> str:
+    return ", ".join(f"{name} = {loss.item():.4g}" for name, loss in losses.items())
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], FloatingPointError))

@@ -1,0 +1,45 @@
+"""Small detectors and inputs for the tests of the Detectron2 binding."""
+
+from pathlib import Path
+
+import torch
+from detectron2.structures import Boxes, Instances
+from sepc.d2.engine import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "configs"
+
+
+def tiny_overrides(output_dir, **others) -> list[str]:
+    """Overrides that make a quick-start config train for moments on ``tiny_data``."""
+    settings = {
+        "dataloader.train.dataset.names": "tiny_train",
+        "dataloader.test.dataset.names": "tiny_val",
+        "dataloader.train.total_batch_size": 2,
+        "model.backbone.out_channels": 8,
+        "train.device": "cpu",
+        "train.max_iter": 4,
+        "train.checkpointer.period": 2,
+        "train.eval_period": 0,
+        "train.log_period": 1,
+        "train.output_dir": str(output_dir),
+        **others,
+    }
+    return [f"{key}={value}" for key, value in settings.items()]
+
+
+def tiny_config(output_dir, variant: str = "pconv_ibn", **others):
+    path = CONFIGS / "quickstart" / f"retinanet_{variant}.py"
+    return load_config(str(path), tiny_overrides(output_dir, **others))
+
+
+def image_input(height: int, width: int, boxes=None, classes=None) -> dict:
+    """What a detector gets for one image of noise; with boxes, what it gets in training."""
+    item = {"image": torch.rand(3, height, width) * 255, "height": height, "width": width}
+    if boxes is not None:
+        item["instances"] = Instances(
+            (height, width),
+            gt_boxes=Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)),
+            gt_classes=torch.tensor(classes or [], dtype=torch.int64),
+        )
+    return item

@@ -1,0 +1,147 @@
+import logging
+import os
+
+import pytest
+import torch
+from detectron2.config import LazyCall, instantiate
+from sepc import build_sepc
+from sepc.d2 import engine
+
+from .helpers import CONFIGS, tiny_config
+
+CONFIG = str(CONFIGS / "quickstart" / "retinanet_sepc.py")
+
+
+def test_overrides():
+    cfg = engine.load_config(CONFIG, ["train.max_iter=7", "+model.head.trunk.modulated=True"])
+    assert cfg.train.max_iter == 7
+    assert cfg.model.head.trunk.modulated is True
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.max_itr=7", r"no key 'train.max_itr'; did you mean 'train.max_iter'\?"),
+        ("model.head.trunk.varient=pconv", r"did you mean 'model.head.trunk.variant'\?"),
+        ("train.max_iter", "expected an override key=value, got 'train.max_iter'"),
+        ("=3", "expected an override key=value"),
+        ("~train.max_iter=1", "deleting a key is not supported"),
+    ],
+)
+def test_bad_override(override, message):
+    with pytest.raises(ValueError, match=message):
+        engine.load_config(CONFIG, [override])
+
+
+def test_no_config_file(tmp_path):
+    with pytest.raises(ValueError, match="expected --config-file FILE"):
+        engine.load_config("")
+    with pytest.raises(FileNotFoundError, match=r"did you mean .*retinanet_sepc.py\?"):
+        engine.load_config(CONFIG.replace("_sepc", "_spec"))
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        engine.load_config(str(tmp_path / "no" / "such.py"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "", "ends in .py or .yaml, got .*a.txt"),
+        ("a.py", "model = (", "a.py is not Python: .*line 1"),
+        ("a.py", "train = dict(x=1)", "without model, dataloader, optimizer, lr_multiplier"),
+    ],
+)
+def test_file_that_is_no_config(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        engine.load_config(str(tmp_path / name))
+
+
+def test_output_dir_is_made(tmp_path):
+    engine.check_output_dir(str(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_output_dir_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot write to the output folder .*file/out: "):
+        engine.check_output_dir(str(tmp_path / "file" / "out"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_output_dir_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="cannot write to the output folder"):
+        engine.check_output_dir(str(tmp_path))
+
+
+def test_dataset_names(tmp_path):
+    cfg = tiny_config(tmp_path)
+    assert engine.dataset_names(cfg.dataloader.train) == ["tiny_train"]
+    cfg.dataloader.train.dataset.names = ["a", "b"]
+    assert engine.dataset_names(cfg.dataloader.train) == ["a", "b"]
+    assert engine.dataset_names(LazyCall(list)()) == []
+
+
+def test_device_falls_back_to_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    cfg = tiny_config(tmp_path, **{"train.device": "cuda"})
+    note = engine.use_available_device(cfg, num_gpus=1)
+    assert "No GPU found: using the CPU with" in note
+    assert cfg.train.device == "cpu"
+    assert engine.use_available_device(cfg, num_gpus=1) is None
+
+
+def test_number_of_processes(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [engine.number_of_processes(n) for n in (0, 1, 2)] == [1, 1, 2]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [engine.number_of_processes(n) for n in (0, 1, 2)] == [1, 1, 2]
+    with pytest.raises(ValueError, match="expected 0 to 2, got 3"):
+        engine.number_of_processes(3)
+
+
+def test_amp_dtype(tmp_path):
+    assert engine.amp_dtype(tiny_config(tmp_path)) is None
+    cfg = tiny_config(tmp_path, **{"train.amp.enabled": True, "train.device": "cuda"})
+    assert engine.amp_dtype(cfg) == torch.float16
+    cfg.train.device = "cpu"
+    assert engine.amp_dtype(cfg) == torch.bfloat16
+    cfg.train.amp.dtype = "float8"
+    with pytest.raises(ValueError, match="expected float16 or bfloat16, got 'float8'"):
+        engine.amp_dtype(cfg)
+
+
+@pytest.mark.parametrize(
+    ("norm", "images", "warns"),
+    [("BN", 3, True), ("BN", 4, False), (None, 1, False), ("GN", 1, False), ("SyncBN", 1, False)],
+)
+def test_small_batch_warning(caplog, norm, images, warns):
+    trunk = build_sepc("pconv_ibn", in_channels=32, norm=norm)
+    with caplog.at_level(logging.WARNING):
+        engine.warn_small_batch(trunk, images)
+    assert len(caplog.records) == warns
+    if warns:
+        assert "3 image(s) per process" in caplog.text
+        assert "\n" not in caplog.records[0].message
+
+
+def test_hint_of_the_warning_works():
+    cfg = engine.load_config(CONFIG, ["+model.head.trunk.norm=SyncBN"])
+    assert isinstance(
+        instantiate(cfg.model.head).trunk.cls_branch.norm.shared, torch.nn.SyncBatchNorm
+    )
+
+
+def test_rewind_metrics(tmp_path):
+    path = tmp_path / "metrics.json"
+    lines = [f'{{"iteration": {i}, "loss": 1.0}}\n' for i in (1, 3, 5)]
+    path.write_text("".join(lines) + '{"iteration": 7, "lo')
+    engine.rewind_metrics(str(path), 4)
+    assert path.read_text() == "".join(lines[:2])
+    engine.rewind_metrics(str(path), 0)
+    assert not path.exists()
+    assert (tmp_path / "metrics.json.old").read_text() == "".join(lines[:2])
+    engine.rewind_metrics(str(path), 0)  # nothing there is fine

@@ -1,0 +1,145 @@
+import random
+import signal
+
+import numpy as np
+import pytest
+import torch
+from detectron2.engine import HookBase, hooks
+from sepc.d2.engine import Checkpointer, EvalHook, StopOnSignal, Trainer, TrainingStopped
+from sepc.d2.engine.rng import get_rng_state, preserved_rng, seed_cpu, set_rng_state
+from torch import nn
+
+
+class Noisy(nn.Module):
+    """A model whose loss has random numbers in it; ``bad`` makes it fail at that call."""
+
+    def __init__(self, bad=None):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.calls, self.bad = 0, bad or {}
+
+    def forward(self, data):
+        self.calls += 1
+        bad = self.bad.get(self.calls - 1)
+        loss = (self.weight * torch.rand(3)).square().sum() * random.random() * np.random.rand()
+        if bad == "loss":
+            loss = loss * float("nan")
+        if bad == "gradient":
+            loss = loss + (self.weight - self.weight.detach()).abs().sqrt().sum()
+        return {"loss_a": loss, "loss_b": self.weight.sum() * 0.5}
+
+
+def make_trainer(folder, model=None, period=2, extra=(), **options):
+    seed_cpu(0)
+    model = model or Noisy()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    trainer = Trainer(model, [0] * 1000, optimizer, **options)
+    checkpointer = Checkpointer(model, str(folder), trainer=trainer)
+    stop = StopOnSignal(checkpointer, torch.device("cpu"))
+    periodic = hooks.PeriodicCheckpointer(checkpointer, period)
+    trainer.register_hooks([periodic, *extra, stop])
+    return trainer, checkpointer
+
+
+@pytest.mark.parametrize("bad", ["loss", "gradient"])
+def test_value_that_is_not_finite_stops_before_the_step(tmp_path, bad):
+    model = Noisy({5: bad})
+    trainer, checkpointer = make_trainer(tmp_path, model, period=4)
+    reason = "a loss is not finite" if bad == "loss" else "the gradient norm is"
+    with pytest.raises(FloatingPointError, match=f"{reason}.*iteration 5.*loss_a = .*loss_b = "):
+        trainer.train(0, 10)
+    assert model.weight.isfinite().all()
+    assert checkpointer.get_checkpoint_file() == str(tmp_path / "model_0000003.pth")
+
+
+def test_failure_at_the_last_iteration_is_not_evaluated(tmp_path):
+    def evaluate():
+        raise AssertionError("a failed training was evaluated")
+
+    trainer, _ = make_trainer(tmp_path, Noisy({5: "loss"}), extra=[EvalHook(0, evaluate)])
+    with pytest.raises(FloatingPointError):
+        trainer.train(0, 6)
+
+
+def test_success_is_evaluated_once(tmp_path):
+    calls = []
+    trainer, _ = make_trainer(tmp_path, extra=[EvalHook(0, lambda: calls.append(1))])
+    trainer.train(0, 6)
+    assert calls == [1]
+
+
+def test_gradients_are_clipped(tmp_path):
+    model = Noisy()
+    trainer, _ = make_trainer(tmp_path, model, grad_clip={"max_norm": 1e-3, "norm_type": 2})
+    trainer.train(0, 1)
+    step = (model.weight.detach() - 1).norm()
+    torch.testing.assert_close(step, torch.tensor(0.1 * 1e-3), rtol=1e-2, atol=0)
+    assert trainer.storage.latest()["grad_norm"][0] > 1e-3  # the norm before clipping
+
+
+def test_amp_runs_the_model_in_its_precision(tmp_path):
+    class Product(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, data):
+            y = self.linear(torch.ones(1, 2))
+            assert y.dtype == torch.bfloat16
+            return {"loss": y.float().square().sum()}
+
+    trainer, _ = make_trainer(tmp_path, Product(), amp_dtype=torch.bfloat16)
+    trainer.train(0, 2)
+    assert next(trainer.model.parameters()).dtype == torch.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="loss scaling needs a GPU")
+def test_clipping_sees_unscaled_gradients(tmp_path):
+    class Cuda(Noisy):
+        def forward(self, data):
+            return {"loss": (self.weight * torch.tensor([3.0, 4.0, 0.0]).cuda()).sum()}
+
+    model = Cuda().cuda()
+    trainer, _ = make_trainer(tmp_path, model, amp_dtype=torch.float16, grad_clip={"max_norm": 1e9})
+    trainer.train(0, 1)
+    assert trainer.storage.latest()["grad_norm"][0] == pytest.approx(5.0)
+
+
+class SendSignal(HookBase):
+    def __init__(self, at, signum):
+        self.at, self.signum = at, signum
+
+    def before_step(self):
+        if self.trainer.iter == self.at:
+            signal.raise_signal(self.signum)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_and_stops(tmp_path, signum):
+    handler = signal.getsignal(signum)
+    trainer, checkpointer = make_trainer(tmp_path, period=100, extra=[SendSignal(3, signum)])
+    with pytest.raises(TrainingStopped, match=f"{signum.name} after iteration 3"):
+        trainer.train(0, 10)
+    assert checkpointer.get_checkpoint_file() == str(tmp_path / "model_0000003.pth")
+    assert signal.getsignal(signum) == handler
+
+    (tmp_path / "whole").mkdir()
+    expected, _ = make_trainer(tmp_path / "whole", period=100)
+    expected.train(0, 10)
+    resumed, checkpointer = make_trainer(tmp_path, period=100)
+    checkpointer.load(checkpointer.get_checkpoint_file())
+    resumed.train(resumed.iter + 1, 10)
+    torch.testing.assert_close(resumed.model.weight, expected.model.weight, rtol=0, atol=0)
+
+
+def test_random_states_round_trip(tmp_path):
+    def draw():
+        return torch.rand(2).tolist(), np.random.randn(3).tolist(), random.random()
+
+    np.random.randn()  # leaves a cached value behind
+    torch.save(get_rng_state(), tmp_path / "rng.pth")
+    expected = draw()
+    set_rng_state(torch.load(tmp_path / "rng.pth", weights_only=True))
+    with preserved_rng():
+        draw()
+    assert draw() == expected
