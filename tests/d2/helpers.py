@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from detectron2.structures import Boxes, Instances
+
 from sepc.d2.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]

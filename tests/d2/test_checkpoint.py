@@ -4,8 +4,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from sepc.d2.engine import Checkpointer
 from torch import nn
+
+from sepc.d2.engine import Checkpointer
 
 
 def make_model(classes=3):

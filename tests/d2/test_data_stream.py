@@ -3,6 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+
 from sepc.d2.engine import TrainingStream, build_train_loader
 
 IMAGES = [{"id": i, "width": 4 if i % 3 else 2, "height": 3} for i in range(10)]

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from sepc import build_sepc
 from sepc.d2.head import SEPCHead
 

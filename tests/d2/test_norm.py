@@ -1,4 +1,5 @@
 import torch
+
 from sepc.d2.norm import EvalBatchNorm2d
 
 

@@ -4,6 +4,7 @@ import os
 import pytest
 import torch
 from detectron2.config import LazyCall, instantiate
+
 from sepc import build_sepc
 from sepc.d2 import engine
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 from detectron2.engine import HookBase, hooks
+from torch import nn
+
 from sepc.d2.engine import Checkpointer, EvalHook, StopOnSignal, Trainer, TrainingStopped
 from sepc.d2.engine.rng import get_rng_state, preserved_rng, seed_cpu, set_rng_state
-from torch import nn
 
 
 class Noisy(nn.Module):

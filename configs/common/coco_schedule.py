@@ -1,0 +1,17 @@
+"""The authors' schedule: 12 epochs of COCO in batches of 16, which are 7330 iterations each."""
+
+from detectron2.config import LazyCall as L
+from detectron2.solver import WarmupParamScheduler
+from fvcore.common.param_scheduler import MultiStepParamScheduler
+
+# Detectron2's own 1x has 90000 iterations with steps at 60000 and 80000.
+lr_multiplier_1x = L(WarmupParamScheduler)(
+    scheduler=L(MultiStepParamScheduler)(
+        values=[1.0, 0.1, 0.01],
+        milestones=[8 * 7330, 11 * 7330],
+        num_updates=12 * 7330,
+    ),
+    warmup_length=500 / (12 * 7330),
+    warmup_method="linear",
+    warmup_factor=1 / 3,
+)

@@ -1,0 +1,12 @@
+"""COCO 2017, or any data set in its folder layout that $DETECTRON2_DATASETS points at."""
+
+from detectron2 import model_zoo
+
+from sepc.d2.engine import build_train_loader
+
+dataloader = model_zoo.get_config("common/data/coco.py").dataloader
+dataloader.train._target_ = build_train_loader  # continues exactly where a training stopped
+dataloader.train.seed = "${train.seed}"
+dataloader.train.mapper.use_instance_mask = False  # boxes only
+dataloader.train.mapper.image_format = "RGB"
+dataloader.train.mapper.augmentations[0].short_edge_length = 800  # Detectron2: 640 to 800

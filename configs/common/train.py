@@ -1,0 +1,9 @@
+"""Options of the training loop: Detectron2's, and those that train_net.py adds."""
+
+from detectron2 import model_zoo
+
+train = model_zoo.get_config("common/train.py").train
+train.seed = -1  # of weights, shuffle and augmentation; negative: a new one each time
+train.amp.dtype = "float16"  # or bfloat16, which a CPU always uses
+train.grad_clip = None  # or dict(max_norm=35, norm_type=2)
+train.channels_last = False  # memory layout of maps and weights; True is faster on a CPU

@@ -1,0 +1,190 @@
+"""train_net.py as a whole, on a data set of a few images."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from detectron2.engine import default_argument_parser
+from detectron2.modeling.meta_arch import RetinaNet
+
+import train_net
+
+from .helpers import CONFIGS, ROOT, tiny_overrides
+
+CONFIG = str(CONFIGS / "quickstart" / "retinanet_{}.py")
+
+
+def run(folder, *flags, variant="pconv_ibn", **others):
+    parser = default_argument_parser()
+    overrides = tiny_overrides(folder, **others)
+    config = ["--config-file", CONFIG.format(variant), "--num-gpus", "0"]
+    return train_net.main(parser.parse_args([*config, *flags, *overrides]))
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["model"]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    run(folder, **{"train.eval_period": 2})
+    return folder
+
+
+def test_training_leaves_metrics_and_checkpoints(trained):
+    files = set(os.listdir(trained))
+    assert {"config.yaml", "log.txt", "metrics.json", "model_final.pth"} <= files
+    assert any(f.startswith("events.out.tfevents") for f in files)
+    lines = [json.loads(line) for line in (trained / "metrics.json").read_text().splitlines()]
+    assert [x["iteration"] for x in lines if "total_loss" in x] == [0, 1, 2, 3]
+    assert {"loss_cls", "loss_box_reg", "grad_norm", "lr"} <= set(lines[0])
+    assert sum("bbox/AP" in x for x in lines) == 2  # on the way and at the end
+    assert "eta:" in (trained / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_resume_equals_an_uninterrupted_training(trained, tmp_path, monkeypatch, workers):
+    # Stopped by a crash in iteration 3, after the checkpoint of iteration 1: 2 is run twice.
+    forward, calls = RetinaNet.forward, []
+
+    def crash(self, inputs):
+        calls.append(self.training)
+        if calls.count(True) == 4:
+            raise RuntimeError("crash")
+        return forward(self, inputs)
+
+    monkeypatch.setattr(RetinaNet, "forward", crash)
+    with pytest.raises(RuntimeError, match="crash"):
+        run(tmp_path)
+    monkeypatch.undo()
+    run(tmp_path, "--resume", **{"dataloader.train.num_workers": workers})
+
+    torch.testing.assert_close(
+        weights(tmp_path / "model_final.pth"),
+        weights(trained / "model_final.pth"),
+        rtol=0,
+        atol=0,
+    )
+    lines = (tmp_path / "metrics.json").read_text().splitlines()
+    iterations = [json.loads(line)["iteration"] for line in lines if "total_loss" in line]
+    assert iterations == [0, 1, 2, 3]
+
+
+def test_resume_continues_the_loss_normalizer(trained):
+    state = torch.load(trained / "model_0000001.pth", weights_only=True)
+    normalizers = state["trainer"]["processes"][0]["loss_normalizers"]
+    assert list(normalizers) == [""]
+    assert 0 < normalizers[""] != 100  # Detectron2 starts at 100
+
+
+def test_finished_training_is_not_repeated(trained):
+    before = weights(trained / "model_final.pth")
+    stamp = os.path.getmtime(trained / "model_final.pth")
+    assert "AP" in run(trained, "--resume")["bbox"]
+    assert os.path.getmtime(trained / "model_final.pth") == stamp
+    torch.testing.assert_close(weights(trained / "model_final.pth"), before)
+
+
+def test_eval_only(trained, tmp_path):
+    checkpoint = {"train.init_checkpoint": trained / "model_final.pth"}
+    results = run(tmp_path, "--eval-only", **checkpoint)
+    assert {"AP", "AP50", "APs"} <= set(results["bbox"])
+
+
+def test_not_finite_loss_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypatch, capsys):
+    losses, calls = RetinaNet.losses, []
+
+    def poisoned(self, *args):
+        calls.append(1)
+        result = losses(self, *args)
+        return {k: v * float("nan") for k, v in result.items()} if len(calls) == 4 else result
+
+    monkeypatch.setattr(RetinaNet, "losses", poisoned)
+    with pytest.raises(SystemExit, match="2"):
+        run(tmp_path)
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("error: training stopped: a loss is not finite at iteration 3: ")
+    assert "loss_cls = nan" in message
+    assert "loss_box_reg = nan" in message
+    assert (tmp_path / "last_checkpoint").read_text() == "model_0000001.pth"
+    assert not (tmp_path / "model_final.pth").exists()
+    assert all(v.isfinite().all() for v in weights(tmp_path / "model_0000001.pth").values())
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "others", "message"),
+    [
+        (["--eval-only"], {}, "expected train.init_checkpoint=FILE, got none"),
+        (["--eval-only"], {"train.init_checkpoint": "no/file.pth"}, "checkpoint not found: no/"),
+        ([], {"dataloader.train.dataset.names": "no_data"}, "'no_data'"),
+        ([], {"train.output_dir": "/dev/null/out"}, "cannot write to the output folder /dev/null"),
+        ([], {"model.head.trunk.variant": "sepcc"}, "unknown variant: .*'sepcc'"),
+        ([], {"train.max_itr": 3}, "did you mean 'train.max_iter'"),
+        ([], {"dataloader.train.total_batch_size": 0}, "total_batch_size must be .*got 0"),
+    ],
+)
+def test_what_a_user_can_correct_is_one_line(
+    tiny_data, tmp_path, monkeypatch, capsys, flags, others, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        run(tmp_path / "out", *flags, **others)
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+
+
+def test_checkpoint_of_another_model(trained, tmp_path, capsys):
+    checkpoint = {"train.init_checkpoint": trained / "model_final.pth"}
+    with pytest.raises(SystemExit):
+        run(tmp_path, "--eval-only", variant="pconv", **checkpoint)
+    assert "is not a checkpoint of this model: missing keys: none; unexpected keys: " in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(SystemExit):
+        run(tmp_path, variant="pconv_ibn", **checkpoint, **{"model.num_classes": 4})
+    assert "head.cls_score.bias: expected (36,), got (54,)" in capsys.readouterr().err
+
+
+def command(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train_net.py"), *map(str, arguments)],
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT / "projects" / "SEPC"), "OMP_NUM_THREADS": "1"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_missing_config_file_from_the_shell():
+    result = command("--config-file", "configs/none.py")
+    assert result.returncode == 2
+    assert result.stderr.strip().splitlines()[-1].startswith("error: config file not found: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CPU processes need a machine without GPU")
+def test_two_processes_on_the_cpu(tiny_data, tmp_path):
+    (tmp_path / "shapes").symlink_to(tiny_data)
+    overrides = tiny_overrides(
+        tmp_path / "out",
+        **{
+            "dataloader.train.dataset.names": "shapes_train",
+            "dataloader.test.dataset.names": "shapes_val",
+            "train.max_iter": 2,
+        },
+    )
+    arguments = ["--config-file", CONFIG.format("sepc"), "--num-gpus", 2, "--dist-url", "auto"]
+    result = command(*arguments, *overrides, DETECTRON2_DATASETS=str(tmp_path))
+    assert result.returncode == 0, result.stderr[-3000:]
+    state = torch.load(tmp_path / "out" / "model_final.pth", weights_only=True)
+    assert len(state["trainer"]["processes"]) == 2
+    assert "World size: 2" in (tmp_path / "out" / "log.txt").read_text()

@@ -1,0 +1,84 @@
+"""Every file of configs/: loads, is saved and read back, trains a step and detects."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("detectron2")
+
+from detectron2.config import LazyConfig, instantiate
+from detectron2.utils.events import EventStorage
+from omegaconf import OmegaConf
+
+from sepc.d2.engine import load_config
+
+from .d2.helpers import image_input
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+FILES = sorted(CONFIGS.rglob("*.py"))
+COMMON = [f for f in FILES if f.is_relative_to(CONFIGS / "common")]
+LEAVES = [f for f in FILES if f not in COMMON]
+
+
+def name(path):
+    return str(path.relative_to(CONFIGS))
+
+
+@pytest.fixture(autouse=True)
+def few_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.mark.parametrize("path", COMMON, ids=name)
+def test_common_part_loads(path):
+    assert len(LazyConfig.load(str(path)))
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=name)
+def test_leaf_is_a_short_difference(path):
+    code = [x for x in path.read_text().splitlines() if x.strip() and not x.startswith("#")]
+    assert len(code) <= 15
+    assert not any(x.lstrip().startswith(("for ", "class ", "def ", "if ")) for x in code)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=name)
+def test_leaf_works(path, tmp_path):
+    cfg = load_config(str(path))
+    LazyConfig.save(cfg, str(tmp_path / "config.yaml"))
+    assert not (tmp_path / "config.yaml.pkl").exists(), "the config cannot be written as YAML"
+    saved = load_config(str(tmp_path / "config.yaml"))
+
+    torch.manual_seed(0)
+    cfg.model.backbone.out_channels = 16  # small enough for a test; the rest follows
+    model = instantiate(cfg.model)
+    saved.optimizer.params.model = model
+    optimizer = instantiate(saved.optimizer)
+    assert 0 < instantiate(saved.lr_multiplier)(0.0) <= 1
+
+    before = model.head.cls_score.weight.detach().clone()
+    with EventStorage():
+        losses = model([image_input(64, 64, [[4, 8, 40, 50]], [1]) for _ in range(2)])
+    sum(losses.values()).backward()
+    optimizer.step()
+    assert not torch.equal(before, model.head.cls_score.weight)
+    model.eval()
+    with torch.no_grad():
+        assert "instances" in model([image_input(64, 80)])[0]
+    assert OmegaConf.to_container(saved.train)["output_dir"].endswith(path.stem)
+
+
+def test_output_folders_differ():
+    folders = [load_config(str(path)).train.output_dir for path in LEAVES]
+    assert len(set(folders)) == len(folders)
+
+
+def test_variants_of_coco_retinanet_differ_in_one_word():
+    variants = ["pconv", "pconv_ibn", "sepc_lite", "sepc"]
+    files = [CONFIGS / "COCO-Detection" / f"retinanet_R_50_FPN_{v}_1x.py" for v in variants]
+    configs = [load_config(str(f)) for f in files]
+    assert [cfg.model.head.trunk.variant for cfg in configs] == variants
+    for cfg in configs:
+        cfg.model.head.trunk.variant = cfg.train.output_dir = ""
+    assert all(cfg.model == configs[0].model for cfg in configs)
+    assert all(cfg.train == configs[0].train for cfg in configs)

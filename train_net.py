@@ -1,0 +1,151 @@
+#!/usr/bin/env python
+"""Train or evaluate a detector of a LazyConfig file, on GPUs of one or many machines or a CPU.
+
+    python train_net.py --config-file configs/quickstart/retinanet_sepc.py train.max_iter=500
+    python train_net.py --config-file FILE --eval-only train.init_checkpoint=output/model_final.pth
+
+It is Detectron2's own LazyConfig training with the additions of `sepc.d2.engine`.
+"""
+
+import argparse
+import logging
+import os
+import sys
+
+# Waiting threads sleep: on a CPU with other work, spinning ones made an iteration up to seven
+# times as long. OpenMP reads it when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from detectron2.config import instantiate
+from detectron2.engine import default_argument_parser, default_setup, default_writers, hooks, launch
+from detectron2.engine.defaults import create_ddp_model
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+from omegaconf import DictConfig
+from torch import nn
+from torch.multiprocessing.spawn import ProcessExitedException
+
+from sepc.d2 import engine
+from sepc.d2.datasets import check_registered
+
+logger = logging.getLogger("sepc.train_net")
+
+
+def prepare(args: argparse.Namespace) -> DictConfig:
+    """The config, after all that can be checked before a model is built."""
+    cfg = engine.load_config(args.config_file, args.opts)
+    if args.eval_only and not cfg.train.init_checkpoint:
+        raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
+    if not args.eval_only:
+        check_registered(engine.dataset_names(cfg.dataloader.train))
+    check_registered(engine.dataset_names(cfg.dataloader.test), evaluation=True)
+    device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
+    engine.check_output_dir(cfg.train.output_dir)
+    default_setup(cfg, args)
+    setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="sepc")
+    if device_note:
+        logger.warning(device_note)
+    return cfg
+
+
+def build_model(cfg: DictConfig) -> nn.Module:
+    layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
+    model = instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+    ddp = dict(cfg.train.ddp)
+    if cfg.train.device == "cpu":
+        ddp["device_ids"] = None
+    return create_ddp_model(model, **ddp)
+
+
+def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, engine.Checkpointer]:
+    cfg.optimizer.params.model = model
+    trainer = engine.Trainer(
+        model,
+        instantiate(cfg.dataloader.train),
+        instantiate(cfg.optimizer),
+        amp_dtype=engine.amp_dtype(cfg),
+        grad_clip=cfg.train.get("grad_clip"),
+    )
+    checkpointer = engine.Checkpointer(model, cfg.train.output_dir, trainer=trainer)
+    keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
+    engine.warn_small_batch(model, cfg.dataloader.train.total_batch_size // comm.get_world_size())
+    trainer.register_hooks(
+        [
+            hooks.IterationTimer(),
+            hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
+            hooks.PeriodicCheckpointer(
+                checkpointer, cfg.train.checkpointer.period, max_to_keep=keep
+            ),
+            engine.StopOnSignal(checkpointer, trainer.device),
+            engine.EvalHook(cfg.train.eval_period, lambda: engine.evaluate(cfg, model)),
+        ]
+    )
+    return trainer, checkpointer
+
+
+def load_or_resume(cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume: bool) -> int:
+    """Load what there is to load; return the iteration to start at."""
+    last = checkpointer.get_checkpoint_file()
+    start = 0
+    if resume and last:
+        start = checkpointer.load(last, strict=True)["iteration"] + 1
+        logger.info(f"Continuing at iteration {start} from {last}")
+    else:
+        checkpointer.load(cfg.train.init_checkpoint, checkpointables=[])
+        if last:
+            logger.warning(f"Starting anew over {last}; --resume would have continued it")
+    return start
+
+
+def add_writers(cfg: DictConfig, trainer: engine.Trainer, start: int) -> None:
+    if comm.is_main_process():
+        engine.rewind_metrics(os.path.join(cfg.train.output_dir, "metrics.json"), start)
+        writers = default_writers(cfg.train.output_dir, cfg.train.max_iter)
+        trainer.register_hooks([hooks.PeriodicWriter(writers, period=cfg.train.log_period)])
+
+
+def main(args: argparse.Namespace) -> dict:
+    """Train, or evaluate and return the metrics."""
+    with engine.told_in_one_line(ValueError, OSError):
+        cfg = prepare(args)
+        model = build_model(cfg)
+        if args.eval_only:
+            engine.Checkpointer(model).load(cfg.train.init_checkpoint, strict=True)
+        else:
+            trainer, checkpointer = build_trainer(cfg, model)
+            start = load_or_resume(cfg, checkpointer, resume=args.resume)
+    if args.eval_only:
+        return engine.evaluate(cfg, model)
+    if start >= cfg.train.max_iter:
+        logger.info(f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done")
+        return engine.evaluate(cfg, model)
+    add_writers(cfg, trainer, start)
+    with engine.told_in_one_line(FloatingPointError):
+        trainer.train(start, cfg.train.max_iter)
+    return {}
+
+
+def invoke_main() -> None:
+    args = default_argument_parser().parse_args()
+    with engine.told_in_one_line(ValueError):
+        processes = engine.number_of_processes(args.num_gpus)
+    try:
+        launch(
+            main,
+            processes,
+            num_machines=args.num_machines,
+            machine_rank=args.machine_rank,
+            dist_url=args.dist_url,
+            args=(args,),
+        )
+    except ProcessExitedException as error:
+        if error.exit_code < 0:  # killed: nobody has told why
+            raise
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    invoke_main()
