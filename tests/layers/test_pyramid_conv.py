@@ -68,6 +68,24 @@ def test_gradients():
     assert torch.autograd.gradcheck(lambda *x: tuple(conv(x)), features)
 
 
+@pytest.mark.parametrize("sizes", [[(1, 1), (1, 1)], [(3, 1), (2, 1)]])
+def test_bfloat16_gradients_at_maps_one_cell_wide(sizes):
+    """Repeated with memory full of NaN, as what is left uninitialized may be right by chance."""
+    conv = randomize(PyramidConv(64, 64))
+    features = make_pyramid(sizes, 64)
+    sum(y.sum() for y in conv(features)).backward()
+    expected = conv.from_finer.weight.grad.clone()
+    for _ in range(10):
+        conv.zero_grad()
+        garbage = [torch.full_like(expected, float("nan")) for _ in range(4)]
+        del garbage
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs = conv(features)
+        sum(y.float().sum() for y in outputs).backward()
+        actual = conv.from_finer.weight.grad
+        assert (actual - expected).norm() < 0.05 * expected.norm()
+
+
 def test_official_initialization():
     conv = PyramidConv(64, 64)
     for kernel in conv.children():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -68,7 +69,8 @@ class PyramidConv(nn.Module):
             finest, coarsest = level == 0, level == len(features) - 1
             y = convolve(self.same, x, plain=finest)
             if not finest:
-                y += convolve(self.from_finer, features[level - 1], plain=False)
+                finer = two_wide(features[level - 1])
+                y += convolve(self.from_finer, finer, plain=False)
             if not coarsest:
                 coarser = convolve(self.from_coarser, features[level + 1], plain=finest)
                 y += upsample(coarser, size=x.shape[-2:])
@@ -124,6 +126,16 @@ def convolve(kernel: nn.Conv2d, x: Tensor, *, plain: bool) -> Tensor:
 def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear, corners aligned, to the exact ``size`` (H, W)."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
+
+
+def two_wide(x: Tensor) -> Tensor:
+    """A map one cell wide with a column of zeros, as a convolution's padding would add it.
+
+    oneDNN (torch 2.14, CPU) leaves the bfloat16 weight gradient of a strided convolution over a map
+    one cell wide uninitialized. The extra column changes nothing else.
+    """
+    is_affected = x.device.type == "cpu" and torch.is_grad_enabled() and x.shape[-1] == 1
+    return F.pad(x, (0, 1)) if is_affected else x
 
 
 def make_kernel(
