@@ -67,3 +67,13 @@ def test_features_given_by_the_caller_are_not_written_to():
     with torch.no_grad():
         trunk(features)
     torch.testing.assert_close(features, copies)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_compiles_without_graph_breaks(variant):
+    trunk = sepc.optimize_for_inference(randomize(sepc.build_sepc(variant, 8), scale=0.1))
+    compiled = torch.compile(trunk, backend="eager", fullgraph=True)
+    for sizes in (SIZES, [(15, 12), (8, 6), (4, 3), (2, 2), (1, 1)]):
+        features = make_pyramid(sizes, 8)
+        with torch.no_grad():
+            torch.testing.assert_close(compiled(features), trunk(features))

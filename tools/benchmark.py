@@ -143,21 +143,20 @@ def make_contenders(
             nn.init.normal_(parameter, std=0.7)
     reference = ReferenceTrunk(trunk)
     training = args.mode == "train"
-    ours = trunk if training else sepc.optimize_for_inference(trunk)
+    # channels last, as optimize_for_inference and `train.channels_last` have it
+    layout = torch.channels_last
+    ours = trunk.to(memory_format=layout) if training else sepc.optimize_for_inference(trunk)
     models = {"reference": reference, "sepc": ours}
     for model in models.values():
         model.to(args.device).train(training)
     with torch.no_grad():
         torch.testing.assert_close(ours(features)[0], reference(features)[0], rtol=1e-3, atol=1e-4)
-    precise = {name: make_step(model, features, training, None) for name, model in models.items()}
-    if args.dtype == "float32":
-        return precise
-    low = (torch.device(args.device).type, DTYPES[args.dtype])
-    return {
-        **precise,
-        f"reference {args.dtype}": make_step(reference, features, training, low),
-        f"sepc {args.dtype}": make_step(ours, features, training, low),
-    }
+    steps = {name: make_step(model, features, training, None) for name, model in models.items()}
+    if args.dtype != "float32":
+        low = (torch.device(args.device).type, DTYPES[args.dtype])
+        for name, model in models.items():
+            steps[f"{name} {args.dtype}"] = make_step(model, features, training, low)
+    return steps
 
 
 def make_plain_head(
@@ -189,7 +188,8 @@ def make_step(
     autocast: tuple[str, torch.dtype] | None,
 ) -> Step:
     """A function of nothing: one forward pass, or forward and backward."""
-    inputs = [x.clone().requires_grad_(training) for x in features]
+    layout = torch.contiguous_format if isinstance(model, ReferenceTrunk) else torch.channels_last
+    inputs = [x.clone(memory_format=layout).requires_grad_(training) for x in features]
 
     def forward() -> Tensor:
         context = torch.autocast(*autocast) if autocast else contextlib.nullcontext()
