@@ -4,7 +4,8 @@
     python train_net.py --config-file configs/quickstart/retinanet_sepc.py train.max_iter=500
     python train_net.py --config-file FILE --eval-only train.init_checkpoint=output/model_final.pth
 
-It is Detectron2's own LazyConfig training with the additions of `sepc.d2.engine`.
+It is Detectron2's own LazyConfig training with the additions of `sepc.d2.engine`. `--eval-only`
+folds the norms into the convolutions first, which changes the speed and not the result.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from omegaconf import DictConfig
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException
 
+from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.datasets import check_registered
 
@@ -51,7 +53,11 @@ def prepare(args: argparse.Namespace) -> DictConfig:
 
 def build_model(cfg: DictConfig) -> nn.Module:
     layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
-    model = instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+    return instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+
+
+def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
+    """The model for training in several processes; the model itself for one."""
     ddp = dict(cfg.train.ddp)
     if cfg.train.device == "cpu":
         ddp["device_ids"] = None
@@ -112,7 +118,9 @@ def main(args: argparse.Namespace) -> dict:
         model = build_model(cfg)
         if args.eval_only:
             engine.Checkpointer(model).load(cfg.train.init_checkpoint, strict=True)
+            model = optimize_for_inference(model)
         else:
+            model = in_parallel(cfg, model)
             trainer, checkpointer = build_trainer(cfg, model)
             start = load_or_resume(cfg, checkpointer, resume=args.resume)
     if args.eval_only:

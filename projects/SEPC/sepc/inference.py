@@ -15,8 +15,8 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
 
     Norms with fixed statistics are folded into the convolutions before them: those of the trunk,
     which is exact since pyramid convolution is linear and upsampling takes averages, and those of
-    Detectron2's convolutions in the backbone. Weights get the channels-last order, in which the
-    convolutions then compute.
+    Detectron2's convolutions in the backbone. On a CPU, weights get the channels-last order, in
+    which the convolutions then compute.
 
     Args:
         module: is left as it is.
@@ -35,7 +35,8 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
         elif isinstance(child, nn.Conv2d) and _has_fixed_statistics(getattr(child, "norm", None)):
             _fold(child.norm, child)  # type: ignore[arg-type]
             child.norm = None  # type: ignore[assignment]
-    return module.to(memory_format=torch.channels_last)
+    on_cpu = all(p.device.type == "cpu" for p in module.parameters())
+    return module.to(memory_format=torch.channels_last) if on_cpu else module
 
 
 def _has_fixed_statistics(norm: object) -> bool:
