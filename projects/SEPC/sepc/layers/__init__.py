@@ -1,4 +1,4 @@
-"""The torch-only core: pyramid convolution, pyramid norm, deformable convolution, stack and trunk."""
+"""The torch-only core: pyramid convolution and norm, deformable convolution, stack and trunk."""
 
 from .deform_conv import DeformConv2d, deform_conv2d
 from .pyramid_conv import PyramidConv, SharedConv
