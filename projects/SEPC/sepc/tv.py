@@ -1,4 +1,4 @@
-"""The torchvision binding: the SEPC trunk in torchvision's own RetinaNet."""
+"""The torchvision binding: the SEPC trunk in torchvision's own RetinaNet and FCOS."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.fcos import FCOSHead
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -38,11 +39,7 @@ class SEPCRetinaNetHead(RetinaNetHead):
     """
 
     def __init__(self, *, trunk: SEPC, num_anchors: int, num_classes: int) -> None:
-        if trunk.head_padding != "same":
-            raise ValueError(
-                "expected a trunk with head_padding='same', whose maps keep the sizes that "
-                f"torchvision lays the anchors on, got {trunk.head_padding!r}"
-            )
+        _check_keeps_sizes(trunk)
         super().__init__(trunk.out_channels, num_anchors, num_classes)
         self.trunk = trunk
         self.classification_head.conv = nn.Sequential()
@@ -55,6 +52,45 @@ class SEPCRetinaNetHead(RetinaNetHead):
             "cls_logits": self.classification_head(cls_features),
             "bbox_regression": self.regression_head(box_features),
         }
+
+
+class SEPCFCOSHead(FCOSHead):
+    """Predictors straight on a SEPC trunk, for :class:`torchvision.models.detection.FCOS`.
+
+    The losses and predictors are those of torchvision's head; centerness, as there, is predicted
+    beside the boxes, from the localization features.
+
+    Args:
+        trunk: as :func:`sepc.build_sepc` makes it.
+        num_classes: K, as torchvision counts them.
+
+    Raises:
+        ValueError: if the trunk does not pad its branches, as for :class:`SEPCRetinaNetHead`.
+    """
+
+    def __init__(self, *, trunk: SEPC, num_classes: int) -> None:
+        _check_keeps_sizes(trunk)
+        super().__init__(trunk.out_channels, 1, num_classes, num_convs=0)  # A = 1: a point
+        self.trunk = trunk
+
+    def forward(self, x: list[Tensor]) -> dict[str, Tensor]:
+        """L maps (N, C, Hl, Wl) -> ``cls_logits`` (N, R, K), ``bbox_regression`` (N, R, 4) and
+        ``bbox_ctrness`` (N, R, 1)."""
+        cls_features, box_features = self.trunk(x)
+        distances, centerness = self.regression_head(box_features)
+        return {
+            "cls_logits": self.classification_head(cls_features),
+            "bbox_regression": distances,
+            "bbox_ctrness": centerness,
+        }
+
+
+def _check_keeps_sizes(trunk: SEPC) -> None:
+    if trunk.head_padding != "same":
+        raise ValueError(
+            "expected a trunk with head_padding='same', whose maps keep the sizes that "
+            f"torchvision lays the anchors on, got {trunk.head_padding!r}"
+        )
 
 
 class HalfWidthResNet18(ResNet):
