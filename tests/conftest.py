@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+
+# Waiting threads sleep: beside other work, spinning ones made tests up to eight times as long.
+# OpenMP reads it when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 
 # Only whether it is there: one that is there and broken should fail its tests, not lose them.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Boxes, Instances, PolygonMasks
 
 from sepc.d2.engine import load_config
 
@@ -35,12 +35,16 @@ def tiny_config(output_dir, variant: str = "pconv_ibn", **others):
 
 
 def image_input(height: int, width: int, boxes=None, classes=None) -> dict:
-    """What a detector gets for one image of noise; with boxes, what it gets in training."""
+    """What a detector gets for one image of noise; with boxes, what it gets in training.
+
+    The masks are the boxes, for the detectors that want some.
+    """
     item = {"image": torch.rand(3, height, width) * 255, "height": height, "width": width}
     if boxes is not None:
         item["instances"] = Instances(
             (height, width),
             gt_boxes=Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)),
             gt_classes=torch.tensor(classes or [], dtype=torch.int64),
+            gt_masks=PolygonMasks([[[x1, y1, x2, y1, x2, y2, x1, y2]] for x1, y1, x2, y2 in boxes]),
         )
     return item

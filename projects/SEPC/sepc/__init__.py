@@ -22,12 +22,13 @@ What is importable from here needs torch and torchvision only; the Detectron2 bi
 
 from .checkpoint import convert_state_dict
 from .inference import optimize_for_inference
-from .layers import SEPC, DeformConv2d, PyramidConv, PyramidNorm, build_sepc
+from .layers import SEPC, DeformConv2d, PyramidConv, PyramidConvStack, PyramidNorm, build_sepc
 
 __all__ = [
     "SEPC",
     "DeformConv2d",
     "PyramidConv",
+    "PyramidConvStack",
     "PyramidNorm",
     "build_sepc",
     "convert_state_dict",

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from .layers.trunk import PyramidLayer
+from .layers.stack import PyramidLayer
 
 
 def optimize_for_inference(module: nn.Module) -> nn.Module:

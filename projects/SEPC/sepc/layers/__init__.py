@@ -1,14 +1,16 @@
-"""The torch-only core: pyramid convolution, pyramid norm, deformable convolution, the trunk."""
+"""The torch-only core: pyramid convolution and norm, deformable convolution, stack and trunk."""
 
 from .deform_conv import DeformConv2d, deform_conv2d
 from .pyramid_conv import PyramidConv, SharedConv
 from .pyramid_norm import PyramidNorm, make_norm
+from .stack import PyramidConvStack
 from .trunk import SEPC, build_sepc
 
 __all__ = [
     "SEPC",
     "DeformConv2d",
     "PyramidConv",
+    "PyramidConvStack",
     "PyramidNorm",
     "SharedConv",
     "build_sepc",

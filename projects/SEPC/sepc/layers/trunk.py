@@ -9,14 +9,12 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .pyramid import check_pyramid
-from .pyramid_conv import PyramidConv, SharedConv
-from .pyramid_norm import NormFactory, PyramidNorm, make_norm
-from .recompute import remade
+from .pyramid_conv import SharedConv
+from .pyramid_norm import NormFactory, make_norm
+from .stack import PyramidConvStack, PyramidLayer
 
 _VARIANTS: dict[str, dict[str, Any]] = {
     "pconv": dict(norm=None, deform_stages=False, deform_branches=False),
@@ -24,22 +22,6 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     "sepc_lite": dict(norm="BN", deform_stages=False, deform_branches=True),
     "sepc": dict(norm="BN", deform_stages=True, deform_branches=True),
 }
-
-
-class PyramidLayer(nn.Module):
-    """Convolution, norm over the pyramid (optional), ReLU; pyramid in, pyramid out."""
-
-    def __init__(self, conv: nn.Module, norm: nn.Module | None) -> None:
-        super().__init__()
-        self.conv = conv
-        self.norm = PyramidNorm(norm) if norm is not None else None
-
-    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        with remade(features):
-            maps = self.conv(features)
-        if self.norm is not None:
-            return self.norm(maps, relu=True)
-        return [F.relu(x, inplace=not torch.is_grad_enabled()) for x in maps]
 
 
 class SEPC(nn.Module):
@@ -82,10 +64,6 @@ class SEPC(nn.Module):
     ) -> None:
         super().__init__()
         out_channels = in_channels if out_channels is None else out_channels
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(f"expected channels of 1 or more, got {in_channels} -> {out_channels}")
-        if num_stages < 0:
-            raise ValueError(f"expected num_stages of 0 or more, got {num_stages}")
         if head_padding not in ("same", "valid"):
             raise ValueError(f"expected head_padding 'same' or 'valid', got {head_padding!r}")
         self.in_channels = in_channels
@@ -97,22 +75,18 @@ class SEPC(nn.Module):
             kernel_size=kernel_size, modulated=modulated, deform_groups=deform_groups
         )
 
-        self.stages = nn.ModuleList(
-            PyramidLayer(
-                PyramidConv(
-                    in_channels if stage == 0 else out_channels,
-                    out_channels,
-                    deform=deform_stages,
-                    **kernel,
-                ),
-                make_norm(norm, out_channels),
-            )
-            for stage in range(num_stages)
+        self.stages = PyramidConvStack(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            num_stages=num_stages,
+            norm=norm,
+            deform=deform_stages,
+            **kernel,
         )
 
         def branch() -> PyramidLayer:
             conv = SharedConv(
-                out_channels if num_stages else in_channels,
+                self.stages.out_channels,
                 out_channels,
                 padding=None if head_padding == "same" else 0,
                 deform=deform_branches,
@@ -140,8 +114,7 @@ class SEPC(nn.Module):
         check_pyramid(features, channels=self.in_channels, num_levels=self.num_levels)
         if self.head_padding == "valid":
             self._check_large_enough(features)
-        for stage in self.stages:
-            features = stage(features)
+        features = self.stages(features)
         return self.cls_branch(features), self.box_branch(features)
 
     def _check_large_enough(self, features: Sequence[Tensor]) -> None:

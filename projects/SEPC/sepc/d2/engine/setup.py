@@ -98,7 +98,7 @@ def warn_small_batch(model: nn.Module, images: int) -> None:
         logger.warning(
             f"{images} image(s) per process: iBN's batch statistics want {SMALL_BATCH} or more; "
             "raise dataloader.train.total_batch_size, or with several GPUs set "
-            "+model.head.trunk.norm=SyncBN"
+            "+model.head.trunk.norm=SyncBN (after FPN: model.backbone.norm=SyncBN)"
         )
 
 

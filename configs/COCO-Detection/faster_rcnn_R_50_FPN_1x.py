@@ -1,0 +1,7 @@
+"""Faster R-CNN in Detectron2's own recipe: what pyramid convolution is compared with."""
+
+from ..common.models.faster_rcnn import model
+from ..common.zoo_1x import dataloader, lr_multiplier, optimizer, train
+
+dataloader.train.mapper.use_instance_mask = False  # boxes only
+train.output_dir = "./output/faster_rcnn_R_50_FPN_1x"

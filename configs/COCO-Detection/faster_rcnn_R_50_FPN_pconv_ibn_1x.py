@@ -1,0 +1,9 @@
+"""Faster R-CNN with four pyramid convolutions with iBN after FPN."""
+
+from ..common.models.pconv_neck import neck as _neck
+from .faster_rcnn_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
+
+_neck.fpn = model.backbone
+model.backbone = _neck
+model.backbone.norm = "BN"
+train.output_dir = "./output/faster_rcnn_R_50_FPN_pconv_ibn_1x"

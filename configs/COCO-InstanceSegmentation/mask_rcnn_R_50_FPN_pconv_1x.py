@@ -1,0 +1,8 @@
+"""Mask R-CNN with four pyramid convolutions after FPN."""
+
+from ..common.models.pconv_neck import neck as _neck
+from .mask_rcnn_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
+
+_neck.fpn = model.backbone
+model.backbone = _neck
+train.output_dir = "./output/mask_rcnn_R_50_FPN_pconv_1x"

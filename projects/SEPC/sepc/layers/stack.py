@@ -1,0 +1,93 @@
+"""Pyramid convolutions one after the other: the stem of the SEPC trunk, and a neck by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .pyramid import check_pyramid
+from .pyramid_conv import PyramidConv
+from .pyramid_norm import NormFactory, PyramidNorm, make_norm
+from .recompute import remade
+
+
+class PyramidLayer(nn.Module):
+    """Convolution, norm over the pyramid (optional), ReLU; pyramid in, pyramid out."""
+
+    def __init__(self, conv: nn.Module, norm: nn.Module | None) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = PyramidNorm(norm) if norm is not None else None
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        with remade(features):
+            maps = self.conv(features)
+        if self.norm is not None:
+            return self.norm(maps, relu=True)
+        return [F.relu(x, inplace=not torch.is_grad_enabled()) for x in maps]
+
+
+class PyramidConvStack(nn.Sequential):
+    """``num_stages`` pyramid convolutions, each with a norm (optional) and ReLU.
+
+    Source: SEPC, Sec 3.1; by itself it is the neck of the paper's two-stage detectors.
+
+    Args:
+        in_channels: channels C of every level of the pyramid that comes in.
+        out_channels: channels of the pyramid that goes out; default ``in_channels``.
+        num_stages: 0 gives the pyramid back as it is.
+        norm: after every convolution: a name or a callable from channels to a module (see
+            :func:`make_norm`); None for none.
+        deform, modulated, deform_groups, kernel_size: see :class:`PyramidConv`.
+
+    Raises:
+        ValueError: arguments out of range, named with what was expected.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int | None = None,
+        num_stages: int = 4,
+        norm: str | NormFactory | None = None,
+        deform: bool = False,
+        modulated: bool = False,
+        deform_groups: int = 1,
+        kernel_size: int = 3,
+    ) -> None:
+        out_channels = in_channels if out_channels is None else out_channels
+        if in_channels < 1 or out_channels < 1:
+            raise ValueError(f"expected channels of 1 or more, got {in_channels} -> {out_channels}")
+        if num_stages < 0:
+            raise ValueError(f"expected num_stages of 0 or more, got {num_stages}")
+
+        def stage(index: int) -> PyramidLayer:
+            conv = PyramidConv(
+                out_channels if index else in_channels,
+                out_channels,
+                kernel_size=kernel_size,
+                deform=deform,
+                modulated=modulated,
+                deform_groups=deform_groups,
+            )
+            return PyramidLayer(conv, make_norm(norm, out_channels))
+
+        super().__init__(*(stage(index) for index in range(num_stages)))
+        self.in_channels = in_channels
+        self.out_channels = out_channels if num_stages else in_channels
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl).
+
+        Raises:
+            ValueError: wrong channels, or a level that is not half the size of the finer one,
+                rounded up; names the level.
+        """
+        check_pyramid(features, channels=self.in_channels)
+        for stage in self:
+            features = stage(features)
+        return list(features)

@@ -1,0 +1,1 @@
+"""The main job in small: a detector trained on generated data, evaluated, drawn and exported."""

@@ -1,0 +1,103 @@
+"""The README's table of models against the configs."""
+
+import importlib.util
+import json
+
+import pytest
+
+from .helpers import CONFIGS, ROOT
+
+spec = importlib.util.spec_from_file_location("model_table", ROOT / "tools" / "model_table.py")
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+DETECTION = CONFIGS / "COCO-Detection"
+PATHS = [
+    DETECTION / "retinanet_R_50_FPN_sepc_1x.py",
+    DETECTION / "faster_rcnn_R_50_FPN_pconv_1x.py",
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return tool.table(PATHS)
+
+
+@pytest.fixture
+def readme(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(tool, "all_configs", lambda: PATHS)
+    monkeypatch.setattr(tool, "table", lambda paths: rows)
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{tool.BEGIN}\nold\n{tool.END}\nafter\n", encoding="utf-8")
+    return path
+
+
+def test_rows(rows):
+    head, _, retinanet, faster_rcnn = rows.splitlines()
+    assert head == "| config | parameters (M) | GFLOPs, 768 x 1280 | published AP | our AP |"
+    assert retinanet == (
+        "| [retinanet_R_50_FPN_sepc_1x](configs/COCO-Detection/retinanet_R_50_FPN_sepc_1x.py) "
+        "| 42.09 | 232.2 | 39.6 ([SEPC](https://github.com/jshilong/SEPC)) | not trained |"
+    )
+    assert faster_rcnn.endswith("|  | not trained |")
+
+
+def test_written_table_passes_the_check(readme, rows):
+    tool.main(["--readme", str(readme)])
+    text = readme.read_text(encoding="utf-8")
+    assert text == f"before\n{tool.BEGIN}\n{rows}\n{tool.END}\nafter\n"
+    assert list(readme.parent.iterdir()) == [readme]
+    tool.main(["--readme", str(readme), "--check"])
+
+
+def test_check_of_single_configs_leaves_the_other_rows_alone(readme):
+    tool.main(["--readme", str(readme)])
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(text.replace("[faster_rcnn", "[other"), encoding="utf-8")
+    tool.main(["--readme", str(readme), "--check", str(PATHS[0])])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("| 42.09 |", "| 42.10 |", "sepc_1x: 42.09 M parameters, the table has 42.10"),
+        ("[retinanet_R_50_FPN_sepc_1x]", "[other]", "sepc_1x: no row\nother: no such config"),
+    ],
+)
+def test_table_that_is_out_of_date_fails_the_check(readme, old, new, message):
+    tool.main(["--readme", str(readme)])
+    text = readme.read_text(encoding="utf-8")
+    assert old in text
+    readme.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(SystemExit, match=message):
+        tool.main(["--readme", str(readme), "--check"])
+
+
+@pytest.mark.parametrize("text", ["", f"{tool.BEGIN}", f"{tool.END}{tool.BEGIN}"])
+def test_markers_are_needed(readme, text):
+    readme.write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"expected .* once each"):
+        tool.main(["--readme", str(readme)])
+    assert readme.read_text(encoding="utf-8") == text
+
+
+def test_rows_of_single_configs_are_printed(readme, capsys):
+    tool.main([str(PATHS[0])])
+    assert "| 42.09 | 232.2 |" in capsys.readouterr().out
+    assert "old" in readme.read_text(encoding="utf-8")
+
+
+def test_published_figures_have_a_source_and_ours_a_config():
+    data = json.loads((ROOT / "tools" / "published_ap.json").read_text(encoding="utf-8"))
+    assert {source for _, source in data["published"].values()} == set(data["sources"])
+    assert set(data["ours"]) <= {path.stem for path in tool.all_configs()}
+
+
+def test_readme_has_a_row_for_each_config():
+    """Parameters are compared for some; all rows by their names."""
+    readme = ROOT / "README.md"
+    if not readme.exists() or tool.BEGIN not in readme.read_text(encoding="utf-8"):
+        pytest.skip("the README has no table of models")
+    assert not tool.differences(readme, PATHS, complete=False)
+    written = tool.split(readme)[1]
+    assert [path.stem for path in tool.all_configs() if f"[{path.stem}]" not in written] == []

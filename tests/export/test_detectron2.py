@@ -1,0 +1,84 @@
+"""ONNX files of Detectron2's RetinaNet: the quick start's detector, narrower."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from sepc.export import compare_detections, export_onnx
+
+from .helpers import spread, stir
+
+pytest.importorskip("detectron2")
+for package in ("onnx", "onnxruntime", "onnxscript"):
+    pytest.importorskip(package)
+
+from detectron2.config import LazyConfig, instantiate  # noqa: E402
+
+from sepc.d2.export import ExportableDetector, detect  # noqa: E402
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "quickstart"
+
+
+def small_model(variant):
+    """Untrained, with predictors that find something in anything."""
+    torch.manual_seed(0)
+    cfg = LazyConfig.load(str(CONFIGS / f"retinanet_{variant}.py"))
+    cfg.model.backbone.out_channels = 8
+    cfg.model.backbone.top_block.out_channels = 8
+    if variant == "plain":
+        cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 5
+        cfg.model.head.conv_dims = [8]
+    else:
+        cfg.model.head.trunk.num_stages = 1
+    model = instantiate(cfg.model).eval()
+    if variant != "plain":
+        stir(model.head.trunk)
+    features = model.backbone(torch.randn(1, 3, 128, 128))
+    with torch.no_grad():
+        logits, deltas = model.head([features[name] for name in model.head_in_features])
+    flat = [torch.cat([x.flatten() for x in level]) for level in (logits, deltas)]
+    spread(model.head.cls_score, flat[0], std=0.7, bias=-3.0)
+    spread(model.head.bbox_pred, flat[1], std=0.2, bias=0.0)
+    return model
+
+
+def image(size):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, (3, *size), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (100, 75)])
+@pytest.mark.parametrize("variant", ["plain", "sepc"])
+def test_exportable_form_finds_the_same(variant, size):
+    model = small_model(variant)
+    with torch.no_grad():
+        found = ExportableDetector(model)(image(size))
+    assert compare_detections(detect(model, image(size)), found).detections > 5
+
+
+@pytest.mark.parametrize("variant", ["plain", "pconv", "pconv_ibn", "sepc_lite", "sepc"])
+def test_whole_detector_in_onnx_runtime(variant, tmp_path):
+    model = small_model(variant)
+    agreement = export_onnx(
+        ExportableDetector(model),
+        tmp_path / "detector.onnx",
+        image=image((64, 64)),
+        reference=partial(detect, model),
+    )
+    assert agreement.detections > 5
+    assert [file.name for file in tmp_path.iterdir()] == ["detector.onnx"]
+
+
+def test_the_model_stays_as_it_is():
+    model = small_model("pconv").train()
+    ExportableDetector(model)
+    detect(model, image((64, 64)))
+    assert model.training
+    assert "inference_single_image" not in vars(model)
+
+
+def test_detector_of_another_kind():
+    with pytest.raises(ValueError, match="expected a dense detector such as RetinaNet, got Linear"):
+        ExportableDetector(torch.nn.Linear(1, 1))

@@ -1,0 +1,57 @@
+"""Curves from a metrics.json as trainings leave it."""
+
+import json
+
+import cv2
+import pytest
+
+from sepc.visualize import plot_training, read_metrics
+
+pytest.importorskip("matplotlib")
+
+LINES = [
+    {"iteration": 19, "total_loss": 2.0, "loss_cls": 1.5, "loss_box_reg": 0.5, "lr": 0.1},
+    {"iteration": 39, "total_loss": 1.0, "loss_cls": 0.7, "lr": 0.1},
+    {"iteration": 39, "bbox/AP": 10.0, "bbox/AP50": 20.0},
+    {"iteration": 59, "total_loss": float("nan")},
+    {"iteration": 39, "total_loss": 1.1},
+]
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    path = tmp_path / "metrics.json"
+    lines = [json.dumps(line) for line in LINES]
+    path.write_text("\n".join([*lines, '{"iteration": 99, "total_lo']))
+    return path
+
+
+def test_read_metrics_with_gaps(metrics):
+    found = read_metrics(metrics)
+    assert found["total_loss"] == ([19, 39], [2.0, 1.1])
+    assert found["loss_box_reg"] == ([19], [0.5])
+    assert found["bbox/AP"] == ([39], [10.0])
+    assert "iteration" not in found
+
+
+@pytest.mark.parametrize("names", [["one"], ["one", "other"]])
+def test_plot(metrics, tmp_path, names):
+    path = tmp_path / "pictures" / "curves.png"
+    plot_training({name: metrics for name in names}, path)
+    picture = cv2.imread(str(path))
+    assert picture.shape[1] > 800
+    assert picture.std() > 5
+    assert [file.name for file in path.parent.iterdir()] == ["curves.png"]
+
+
+def test_metrics_without_a_readable_line(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text("nothing\n")
+    with pytest.raises(ValueError, match='expected lines of JSON with an "iteration"'):
+        read_metrics(path)
+
+
+def test_missing_metrics_leave_no_picture(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent\.json"):
+        plot_training({"one": tmp_path / "absent.json"}, tmp_path / "curves.png")
+    assert list(tmp_path.iterdir()) == []
