@@ -132,6 +132,7 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     pytest.importorskip("detectron2")
     from detectron2.data import DatasetCatalog
     from detectron2.engine import default_argument_parser
+
     from sepc.d2.engine import load_config
 
     readers_config(tmp_path)
@@ -169,6 +170,7 @@ def test_readers_config_is_what_it_says(tmp_path: Path) -> None:
     pytest.importorskip("detectron2")
     from detectron2.config import instantiate
     from detectron2.data import DatasetCatalog
+
     from sepc.d2.engine import load_config
 
     try:

@@ -29,6 +29,20 @@ def weights(path):
     return torch.load(path, weights_only=True)["model"]
 
 
+def distance(resumed, straight):
+    """How far apart two trainings end, as a fraction of the way since their first checkpoint.
+
+    oneDNN's gradients differ in the last bit between two runs of one process, so that two equal
+    trainings end up to 1e-3 of the way apart, and with other images about all of it.
+    """
+    start, end = (weights(straight / f"model_{name}.pth") for name in ("0000001", "final"))
+    others = weights(resumed / "model_final.pth")
+    floats = [name for name, value in end.items() if value.is_floating_point()]
+    apart = sum((others[n] - end[n]).square().sum() for n in floats).sqrt()
+    way = sum((end[n] - start[n]).square().sum() for n in floats).sqrt()
+    return float(apart / way)
+
+
 @pytest.fixture(scope="module")
 def trained(tiny_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
@@ -64,12 +78,7 @@ def test_resume_equals_an_uninterrupted_training(trained, tmp_path, monkeypatch,
     monkeypatch.undo()
     run(tmp_path, "--resume", **{"dataloader.train.num_workers": workers})
 
-    torch.testing.assert_close(
-        weights(tmp_path / "model_final.pth"),
-        weights(trained / "model_final.pth"),
-        rtol=0,
-        atol=0,
-    )
+    assert distance(tmp_path, trained) < 0.02
     lines = (tmp_path / "metrics.json").read_text().splitlines()
     iterations = [json.loads(line)["iteration"] for line in lines if "total_loss" in line]
     assert iterations == [0, 1, 2, 3]

@@ -24,16 +24,21 @@ def mark(activation: Tensor, remake: Callable[[], Tensor]) -> Tensor:
 @contextlib.contextmanager
 def remade(activations: Iterable[Tensor]) -> Iterator[None]:
     """Within the block, operations keep the recipes of marked activations instead of them."""
-    recipes = {x.data_ptr(): x.remake for x in activations if hasattr(x, "remake")}
+    recipes = {_identity(x): x.remake for x in activations if hasattr(x, "remake")}
     if not recipes or not torch.is_grad_enabled():
         yield
         return
 
     def pack(tensor: Tensor) -> Tensor | Callable[[], Tensor]:
-        return recipes.get(tensor.data_ptr(), tensor)
+        return recipes.get(_identity(tensor), tensor)
 
     def unpack(kept: Tensor | Callable[[], Tensor]) -> Tensor:
         return kept if isinstance(kept, Tensor) else kept()
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         yield
+
+
+def _identity(tensor: Tensor) -> tuple[object, ...]:
+    """The same for two tensors if they are the same values in the same layout."""
+    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
