@@ -43,6 +43,11 @@ def distance(resumed, straight):
     return float(apart / way)
 
 
+def loss_normalizer(folder):
+    state = torch.load(folder / "model_final.pth", weights_only=True)
+    return state["trainer"]["processes"][0]["loss_normalizers"][""]
+
+
 @pytest.fixture(scope="module")
 def trained(tiny_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
@@ -79,6 +84,7 @@ def test_resume_equals_an_uninterrupted_training(trained, tmp_path, monkeypatch,
     run(tmp_path, "--resume", **{"dataloader.train.num_workers": workers})
 
     assert distance(tmp_path, trained) < 0.02
+    assert loss_normalizer(tmp_path) == pytest.approx(loss_normalizer(trained), rel=1e-6)
     lines = (tmp_path / "metrics.json").read_text().splitlines()
     iterations = [json.loads(line)["iteration"] for line in lines if "total_loss" in line]
     assert iterations == [0, 1, 2, 3]
