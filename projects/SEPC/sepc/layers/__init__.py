@@ -4,6 +4,7 @@ from .deform_conv import DeformConv2d, deform_conv2d
 from .pyramid_conv import PyramidConv, SharedConv
 from .pyramid_norm import PyramidNorm, make_norm
 from .stack import PyramidConvStack
+from .towers import Towers
 from .trunk import SEPC, build_sepc
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "PyramidConvStack",
     "PyramidNorm",
     "SharedConv",
+    "Towers",
     "build_sepc",
     "deform_conv2d",
     "make_norm",
