@@ -1,6 +1,6 @@
 import torch
 
-from sepc.methods.anchors import grid_anchors, legacy_cell_anchors
+from sepc.methods.anchors import cells_on_image, grid_anchors, legacy_cell_anchors
 
 
 def test_legacy_anchors_by_hand() -> None:
@@ -32,3 +32,8 @@ def test_the_grid_is_row_by_row_with_the_anchors_of_a_cell_together() -> None:
     torch.testing.assert_close(grid[:2], cell)
     torch.testing.assert_close(grid[2], cell[0] + torch.tensor([10.0, 0.0, 10.0, 0.0]))
     torch.testing.assert_close(grid[7], cell[1] + torch.tensor([0.0, 10.0, 0.0, 10.0]))
+
+
+def test_cells_that_begin_on_the_image() -> None:
+    on_image = cells_on_image((3, 4), 16, (32, 33), device=torch.device("cpu")).view(3, 4)
+    assert on_image.tolist() == [[True] * 3 + [False]] * 2 + [[False] * 4]

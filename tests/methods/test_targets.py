@@ -62,3 +62,13 @@ def test_anchor_targets_without_ground_truth() -> None:
     labels, matched = anchor_targets(assignment, torch.zeros(0, 4), none, num_classes=9)
     assert labels.tolist() == [9, -1]
     assert matched.shape == (2, 4)
+
+
+def test_names_of_images_in_messages() -> None:
+    with pytest.raises(ValueError, match=r"^b\.jpg: expected classes in \[0, 1\), got \[3\]"):
+        check_targets(
+            [GOOD, GOOD],
+            [torch.tensor([0]), torch.tensor([3])],
+            num_classes=1,
+            names=["a.jpg", "b.jpg"],
+        )

@@ -56,3 +56,24 @@ def grid_anchors(cell_anchors: Tensor, size: tuple[int, int], stride: int) -> Te
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     shifts = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)
     return (shifts + cell_anchors).reshape(-1, 4)
+
+
+def cells_on_image(
+    size: tuple[int, int], stride: int, image_size: tuple[int, int], *, device: torch.device
+) -> Tensor:
+    """Which cells of a level begin on the image, and not in the padding of its batch.
+
+    Args:
+        size: (Hl, Wl).
+        stride: distance of two cells in pixels.
+        image_size: height and width in pixels.
+        device: of the result.
+
+    Returns:
+        (Hl * Wl,) bool, row by row.
+    """
+    rows, columns = (
+        torch.arange(n, device=device) * stride < pixels
+        for n, pixels in zip(size, image_size, strict=True)
+    )
+    return (rows.unsqueeze(1) & columns).flatten()

@@ -12,7 +12,11 @@ IGNORED = -2
 
 
 def check_targets(
-    gt_boxes: Sequence[Tensor], gt_classes: Sequence[Tensor], *, num_classes: int
+    gt_boxes: Sequence[Tensor],
+    gt_classes: Sequence[Tensor],
+    *,
+    num_classes: int,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Check the ground truth of a batch, where a detector takes it in.
 
@@ -22,6 +26,7 @@ def check_targets(
         gt_boxes: N tensors (M, 4).
         gt_classes: N tensors (M,) of integers in [0, K).
         num_classes: K.
+        names: N names of the images for messages; "image 0" and so on by default.
 
     Raises:
         ValueError: names the image, what was expected and what came.
@@ -30,15 +35,16 @@ def check_targets(
         raise ValueError(
             f"expected classes for each of {len(gt_boxes)} image(s), got them for {len(gt_classes)}"
         )
+    names = names or [f"image {i}" for i in range(len(gt_boxes))]
     wrong = []
     for image, (boxes, classes) in enumerate(zip(gt_boxes, gt_classes, strict=True)):
         if boxes.dim() != 2 or boxes.shape[1] != 4 or classes.shape != boxes.shape[:1]:
             raise ValueError(
-                f"image {image}: expected boxes (M, 4) and classes (M,), "
+                f"{names[image]}: expected boxes (M, 4) and classes (M,), "
                 f"got {tuple(boxes.shape)} and {tuple(classes.shape)}"
             )
         if classes.is_floating_point():
-            raise ValueError(f"image {image}: expected integer classes, got {classes.dtype}")
+            raise ValueError(f"{names[image]}: expected integer classes, got {classes.dtype}")
         class_is_wrong = (classes < 0) | (classes >= num_classes)
         box_is_wrong = ~boxes.isfinite().all(dim=1) | (boxes[:, 2:] < boxes[:, :2]).any(dim=1)
         wrong.append(torch.stack([class_is_wrong.any(), box_is_wrong.any()]))
@@ -47,12 +53,12 @@ def check_targets(
     for image, (class_is_wrong, box_is_wrong) in enumerate(torch.stack(wrong).tolist()):
         if class_is_wrong:
             found = sorted(set(gt_classes[image].tolist()) - set(range(num_classes)))
-            raise ValueError(f"image {image}: expected classes in [0, {num_classes}), got {found}")
+            raise ValueError(f"{names[image]}: expected classes in [0, {num_classes}), got {found}")
         if box_is_wrong:
             boxes = gt_boxes[image]
             bad = ~boxes.isfinite().all(dim=1) | (boxes[:, 2:] < boxes[:, :2]).any(dim=1)
             raise ValueError(
-                f"image {image}: expected finite boxes with x1 <= x2 and y1 <= y2, "
+                f"{names[image]}: expected finite boxes with x1 <= x2 and y1 <= y2, "
                 f"got {boxes[bad][0].tolist()}"
             )
 
