@@ -29,8 +29,8 @@ def tiny_overrides(output_dir, **others) -> list[str]:
     return [f"{key}={value}" for key, value in settings.items()]
 
 
-def tiny_config(output_dir, variant: str = "pconv_ibn", **others):
-    path = CONFIGS / "quickstart" / f"retinanet_{variant}.py"
+def tiny_config(output_dir, variant: str = "pconv_ibn", detector: str = "retinanet", **others):
+    path = CONFIGS / "quickstart" / f"{detector}_{variant}.py"
     return load_config(str(path), tiny_overrides(output_dir, **others))
 
 

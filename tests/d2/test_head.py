@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sepc import build_sepc
-from sepc.d2.head import SEPCHead
+from sepc.d2.head import CenternessHead, SEPCHead, TwoBranchHead
 
 SIZES = [(8, 10), (4, 5), (2, 3)]
 
@@ -63,3 +63,37 @@ def test_trunk_without_padding_is_refused():
         ValueError, match="expected a trunk with head_padding=\"same\", got 'valid'"
     ):
         make_head(trunk=build_sepc("pconv", in_channels=4, head_padding="valid"))
+
+
+def test_box_predictor_of_other_width_and_bias():
+    head = make_head(num_anchors=1, box_dim=7, box_bias=1.0)
+    _, boxes = head([torch.zeros(1, 4, h, w) for h, w in SIZES])
+    assert boxes[0].shape == (1, 7, 8, 10)
+    torch.testing.assert_close(head.bbox_pred.bias, torch.ones(7))
+
+
+def test_scales_multiply_the_boxes_of_their_level():
+    head = make_head(num_scales=3)
+    features = [torch.randn(1, 4, h, w) for h, w in SIZES]
+    logits, boxes = head(features)
+    head.scales[1].data.fill_(3.0)
+    scaled_logits, scaled = head(features)
+    torch.testing.assert_close(scaled_logits, logits)
+    torch.testing.assert_close(scaled, [boxes[0], boxes[1] * 3, boxes[2]])
+
+
+def test_centerness_reads_the_box_features():
+    head = CenternessHead(trunk=build_sepc("pconv", in_channels=4), num_classes=5, num_scales=3)
+    features = [torch.randn(1, 4, h, w) for h, w in SIZES]
+    _, _, centerness = head(features)
+    torch.testing.assert_close(centerness[0], head.ctrness(head.trunk(features)[1][0]))
+    assert centerness[0].shape == (1, 1, 8, 10)
+
+
+def test_two_branches_share_the_trunk():
+    trunk = build_sepc("pconv", in_channels=4)
+    head = TwoBranchHead(trunk=trunk, num_classes=5, num_anchors=3)
+    outputs = head([torch.randn(1, 4, h, w) for h, w in SIZES])
+    assert [x[0].shape[1] for x in outputs] == [15, 12, 5, 4]
+    torch.testing.assert_close(head.free_cls_score.bias.sigmoid(), torch.full((5,), 0.01))
+    torch.testing.assert_close(head.free_bbox_pred.bias, torch.ones(4))
