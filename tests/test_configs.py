@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 
 pytest.importorskip("detectron2")
 
@@ -50,7 +51,7 @@ def test_leaf_works(path, tmp_path):
     saved = load_config(str(tmp_path / "config.yaml"))
 
     torch.manual_seed(0)
-    cfg.model.backbone.out_channels = 16  # small enough for a test; the rest follows
+    cfg.model.backbone.out_channels = 64  # small enough for a test; the rest follows
     model = instantiate(cfg.model)
     saved.optimizer.params.model = model
     optimizer = instantiate(saved.optimizer)
@@ -83,3 +84,16 @@ def test_variants_of_coco_retinanet_differ_in_one_word():
         cfg.model.head.trunk.variant = cfg.train.output_dir = ""
     assert all(cfg.model == configs[0].model for cfg in configs)
     assert all(cfg.train == configs[0].train for cfg in configs)
+
+
+@pytest.mark.parametrize("name", ["resnet101", "resnext101_64x4d"])
+def test_larger_backbones_have_the_parameters_of_torchvision(name):
+    leaf = {"resnet101": "R_101_FPN_sepc_1x", "resnext101_64x4d": "X_101_64x4d_FPN_sepc_2x"}[name]
+    cfg = load_config(str(CONFIGS / "COCO-Detection" / f"retinanet_{leaf}.py"))
+    with torch.device("meta"):
+        ours = instantiate(cfg.model.backbone.bottom_up)
+        theirs = getattr(torchvision.models, name)()
+    # Detectron2 freezes BN by turning its parameters into buffers
+    ours = sorted(tuple(x.shape) for x in ours.state_dict().values() if x.dim() == 4)
+    theirs = sorted(tuple(x.shape) for x in theirs.state_dict().values() if x.dim() == 4)
+    assert ours == theirs

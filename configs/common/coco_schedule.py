@@ -1,4 +1,4 @@
-"""The authors' schedule: 12 epochs of COCO in batches of 16, which are 7330 iterations each."""
+"""The authors' schedules: 12 epochs of COCO in batches of 16 (7330 iterations each), or 24."""
 
 from detectron2.config import LazyCall as L
 from detectron2.solver import WarmupParamScheduler
@@ -12,6 +12,18 @@ lr_multiplier_1x = L(WarmupParamScheduler)(
         num_updates=12 * 7330,
     ),
     warmup_length=500 / (12 * 7330),
+    warmup_method="linear",
+    warmup_factor=1 / 3,
+)
+
+# 24 epochs, with steps after 16 and 22
+lr_multiplier_2x = L(WarmupParamScheduler)(
+    scheduler=L(MultiStepParamScheduler)(
+        values=[1.0, 0.1, 0.01],
+        milestones=[16 * 7330, 22 * 7330],
+        num_updates=24 * 7330,
+    ),
+    warmup_length=500 / (24 * 7330),
     warmup_method="linear",
     warmup_factor=1 / 3,
 )

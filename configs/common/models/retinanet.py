@@ -5,10 +5,12 @@ from detectron2.config import LazyCall as L
 from detectron2.layers import ShapeSpec
 
 from sepc.d2.norm import EvalBatchNorm2d
+from sepc.d2.retinanet import RetinaNet
 
 _constants = model_zoo.get_config("common/data/constants.py").constants
 
 model = model_zoo.get_config("common/models/retinanet.py").model
+model._target_ = RetinaNet  # checks the ground truth
 model.backbone.bottom_up.stem.norm = EvalBatchNorm2d
 model.backbone.bottom_up.stages.norm = EvalBatchNorm2d
 model.backbone.bottom_up.stages.stride_in_1x1 = False  # torchvision strides in the 3x3

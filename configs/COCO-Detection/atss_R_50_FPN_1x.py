@@ -1,0 +1,8 @@
+"""ATSS with plain towers in UniverseNet's recipe. mmdetection publishes AP 39.4 on COCO val."""
+
+from ..common.models.atss import model
+from .retinanet_R_50_FPN_1x import dataloader, lr_multiplier, optimizer, train
+
+lr_multiplier.warmup_factor = 0.001
+train.grad_clip = None
+train.output_dir = "./output/atss_R_50_FPN_1x"

@@ -1,0 +1,8 @@
+"""FSAF with the SEPC head "pconv_ibn". The authors publish AP 39.1 on COCO val."""
+
+from ..common.models.sepc_head import trunk as _trunk
+from .fsaf_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
+
+model.head.trunk = _trunk
+model.head.trunk.variant = "pconv_ibn"
+train.output_dir = "./output/fsaf_R_50_FPN_pconv_ibn_1x"

@@ -1,0 +1,20 @@
+"""FSAF's anchor-free branch beside RetinaNet's anchor-based one, as in the FSAF paper."""
+
+from detectron2.config import LazyCall as L
+
+from sepc.d2.fsaf import FSAFRetinaNet
+from sepc.d2.head import TwoBranchHead
+from sepc.layers import Towers
+
+from .retinanet import model
+
+model._target_ = FSAFRetinaNet
+model.head = L(TwoBranchHead)(
+    trunk=L(Towers)(in_channels="${...backbone.out_channels}", num_convs=4, norm=None),
+    num_classes="${..num_classes}",
+    num_anchors=9,
+    prior_prob=0.01,
+)
+model.pos_scale = 0.2
+model.neg_scale = 0.5
+model.anchor_free_weight = 0.5
