@@ -13,10 +13,6 @@ import logging
 import os
 import sys
 
-# Waiting threads sleep: on a CPU with other work, spinning ones made an iteration up to seven
-# times as long. OpenMP reads it when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
 from detectron2.config import instantiate
 from detectron2.engine import default_argument_parser, default_setup, default_writers, hooks, launch

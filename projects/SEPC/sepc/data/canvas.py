@@ -8,7 +8,7 @@ import numpy as np
 from .shapes import SHAPES, outline, rasterize
 
 #: The share of each object that nothing hides, at least.
-MIN_VISIBLE = 0.5
+MIN_VISIBLE = 0.6
 
 _MIN_PIXELS = 4
 _TRIES = 12
@@ -97,7 +97,7 @@ class Canvas:
 
     def _contours(self, label: int) -> list[np.ndarray]:
         aspect = float(np.exp(self.rng.uniform(-0.35, 0.35)))
-        return outline(SHAPES[label], aspect=aspect, angle=self.rng.uniform(0, 2 * np.pi))
+        return outline(SHAPES[label], aspect=aspect, angle=self.rng.uniform(-0.4, 0.4))
 
     def _position(self, size: float) -> np.ndarray:
         """The (x, y) of a centre from which a box of this size reaches at most 15% outside."""
@@ -151,8 +151,8 @@ def _contrasting_color(rng: np.random.Generator, label: int, under: np.ndarray) 
     """A colour near the class's typical hue that stands out from the mean colour below it."""
     best, best_distance = under, -1.0
     for _ in range(8):
-        hue = (label / len(SHAPES) + rng.normal(0, 0.06)) % 1.0
-        rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.55, 1.0), rng.uniform(0.55, 1.0))
+        hue = (label / len(SHAPES) + rng.normal(0, 0.03)) % 1.0
+        rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.7, 1.0), rng.uniform(0.7, 1.0))
         color = 255 * np.array(rgb)
         distance = float(np.linalg.norm(color - under))
         if distance > best_distance:

@@ -11,17 +11,18 @@ GENERATOR_VERSION = 1
 
 EMPTY_SHARE = 0.04
 CROWD_SHARE = 0.06
-MAX_OBJECTS = 8
+MAX_OBJECTS = 6
 _SPLITS = {"train": 0, "val": 1}
 
 
 def generate_scene(*, seed: int, split: str, index: int, height: int, width: int) -> Scene:
     """Makes one scene, which depends on nothing but the arguments.
 
-    The longer sides of the objects are log-uniform from 1/32 of the image's shorter edge (at least
-    4 pixels) to a little over the edge itself. Objects cover each other and reach over the border
-    of the image, but at least half of each stays visible. Each class has a typical colour from
-    which its objects differ more or less, so that the smallest can be told apart.
+    The longer sides of the objects span five octaves, from 1/32 of the image's shorter edge (at
+    least 4 pixels) to a little over the edge itself, with fewer at both ends. Objects are turned a
+    little, cover each other and reach over the border of the image, but most of each stays
+    visible. Each class has a typical colour from which its objects differ more or less, so that
+    the smallest can be told apart.
 
     Args:
         seed: of the data set.
@@ -47,7 +48,8 @@ def generate_scene(*, seed: int, split: str, index: int, height: int, width: int
     short = min(height, width)
     smallest, largest = smallest_side(short), 1.15 * short
     count = int(rng.integers(1, MAX_OBJECTS + 1))
-    sizes = np.exp(rng.uniform(np.log(smallest), np.log(largest), count))
+    # in octaves; the ends are rarer than the middle
+    sizes = smallest * (largest / smallest) ** rng.beta(2.0, 1.5, count)
     # Mostly the small ones lie on top, as otherwise the large ones would hide them.
     for size in sizes[np.argsort(-sizes * np.exp(rng.normal(0, 0.5, count)))]:
         canvas.add_object(int(rng.integers(len(SHAPES))), float(size))

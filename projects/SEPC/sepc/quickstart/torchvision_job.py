@@ -20,11 +20,11 @@ from .evaluation import busiest_image, coco_metrics
 from .settings import Settings
 
 BATCH = 16
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1e-3
 SEED = 1
 LOG_PERIOD = 20
 CHECKPOINT_PERIOD = 100
-EVAL_PERIOD = 500
+EVAL_PERIOD = 600
 
 
 def train(settings: Settings) -> None:
