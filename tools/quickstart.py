@@ -29,7 +29,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--variant", default="pconv_ibn", choices=VARIANTS)
-    parser.add_argument("--iterations", type=int, default=1200)
+    parser.add_argument("--iterations", type=int, default=1500)
     parser.add_argument("--output", type=Path, default=Path("output/quickstart"))
     parser.add_argument(
         "--compare", action="store_true", help="train the plain head as well, print both tables"

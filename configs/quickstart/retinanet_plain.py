@@ -9,8 +9,8 @@ from ..common.train import train
 optimizer.lr = 1e-3
 optimizer.weight_decay = 0.05
 train.output_dir = "./output/quickstart/retinanet_plain"
-train.max_iter = 1200
-train.checkpointer.period = train.eval_period = 600
+train.max_iter = 1500
+train.checkpointer.period = train.eval_period = 500
 train.grad_clip = dict(max_norm=10, norm_type=2)
 train.channels_last = True
 train.seed = 1

@@ -1,4 +1,7 @@
-"""A RetinaNet for images of about 128 pixels: ResNet-18 of half width, from scratch."""
+"""A RetinaNet for images of about 128 pixels: half-width ResNet of 10 layers, from scratch.
+
+With two blocks per stage (ResNet-18) it took three times as many iterations to tell classes apart.
+"""
 
 from detectron2.config import LazyCall as L
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, ResNet
@@ -10,32 +13,32 @@ model.backbone.bottom_up = L(ResNet)(
     stages=[
         L(ResNet.make_stage)(
             block_class=BasicBlock,
-            num_blocks=2,
-            stride_per_block=[1, 1],
+            num_blocks=1,
+            stride_per_block=[1],
             in_channels=32,
             out_channels=32,
             norm="BN",
         ),
         L(ResNet.make_stage)(
             block_class=BasicBlock,
-            num_blocks=2,
-            stride_per_block=[2, 1],
+            num_blocks=1,
+            stride_per_block=[2],
             in_channels=32,
             out_channels=64,
             norm="BN",
         ),
         L(ResNet.make_stage)(
             block_class=BasicBlock,
-            num_blocks=2,
-            stride_per_block=[2, 1],
+            num_blocks=1,
+            stride_per_block=[2],
             in_channels=64,
             out_channels=128,
             norm="BN",
         ),
         L(ResNet.make_stage)(
             block_class=BasicBlock,
-            num_blocks=2,
-            stride_per_block=[2, 1],
+            num_blocks=1,
+            stride_per_block=[2],
             in_channels=128,
             out_channels=256,
             norm="BN",

@@ -93,11 +93,11 @@ def _check_keeps_sizes(trunk: SEPC) -> None:
         )
 
 
-class HalfWidthResNet18(ResNet):
-    """torchvision's ResNet-18 with half the channels everywhere: 32 to 256."""
+class HalfWidthResNet10(ResNet):
+    """torchvision's ResNet with one basic block per stage and half the channels: 32 to 256."""
 
     def __init__(self) -> None:
-        super().__init__(BasicBlock, [2, 2, 2, 2], num_classes=1)
+        super().__init__(BasicBlock, [1, 1, 1, 1], num_classes=1)
         self.conv1 = nn.Conv2d(3, 32, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.bn1 = nn.BatchNorm2d(32)
@@ -137,7 +137,7 @@ def build_small_retinanet(
         a model that takes RGB images (3, H, W) in [0, 1] and does not resize them.
     """
     backbone = BackboneWithFPN(
-        HalfWidthResNet18(),
+        HalfWidthResNet10(),
         return_layers={"layer2": "p3", "layer3": "p4", "layer4": "p5"},
         in_channels_list=[64, 128, 256],
         out_channels=channels,

@@ -24,7 +24,7 @@ LEARNING_RATE = 1e-3
 SEED = 1
 LOG_PERIOD = 20
 CHECKPOINT_PERIOD = 100
-EVAL_PERIOD = 600
+EVAL_PERIOD = 500
 
 
 def train(settings: Settings) -> None:
