@@ -125,7 +125,7 @@ def build_small_retinanet(
 ) -> RetinaNet:
     """A small RetinaNet for images of about 128 pixels, from scratch: that of the quick start.
 
-    A ResNet of half width and 10 layers, levels P3 to P7, three anchor sizes per octave from 8 pixels up.
+    A half-width ResNet of 10 layers, levels P3 to P7, three anchor sizes per octave from 8 px up.
 
     Args:
         variant: of the SEPC head, see :func:`sepc.build_sepc`; "plain" for torchvision's towers.
