@@ -19,6 +19,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())  # on the disk before it takes the name
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

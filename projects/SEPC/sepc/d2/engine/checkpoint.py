@@ -1,35 +1,15 @@
 """Checkpoints that are whole or absent, and fit the model or say why not."""
 
 import os
-import tempfile
-from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.utils.file_io import PathManager
 
+from ...files import written_whole
+
 MAX_NAMED_KEYS = 10
-
-
-def write_atomically(path: str, write: Callable[[IO[bytes]], None]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
-
-    Whatever interrupts it, ``path`` holds either its old content or the complete new one.
-    """
-    handle, temporary = tempfile.mkstemp(
-        dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}.", suffix=".tmp"
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 class Checkpointer(DetectionCheckpointer):
@@ -54,13 +34,14 @@ class Checkpointer(DetectionCheckpointer):
             return
         path = os.path.join(self.save_dir, f"{name}.pth")
         self.logger.info(f"Saving checkpoint to {path}")
-        write_atomically(path, lambda file: torch.save(data, file))
+        with written_whole(path) as partial, partial.open("wb") as file:
+            torch.save(data, file)
         self.tag_last_checkpoint(os.path.basename(path))
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Write the name of the newest checkpoint to ``{save_dir}/last_checkpoint``."""
-        path = os.path.join(self.save_dir, "last_checkpoint")
-        write_atomically(path, lambda file: _write_text(file, last_filename_basename))
+        with written_whole(os.path.join(self.save_dir, "last_checkpoint")) as partial:
+            partial.write_text(last_filename_basename)
 
     def load(
         self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False
@@ -130,13 +111,3 @@ class Checkpointer(DetectionCheckpointer):
 def _some(items: list[str]) -> str:
     more = f" and {len(items) - MAX_NAMED_KEYS} more" if len(items) > MAX_NAMED_KEYS else ""
     return "; ".join(items[:MAX_NAMED_KEYS]) + more if items else "none"
-
-
-def _write_text(file: IO[bytes], text: str) -> None:
-    file.write(text.encode())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -10,8 +10,8 @@ from detectron2.utils import comm
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from ...files import written_whole
 from ...layers import PyramidNorm
-from .checkpoint import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -121,4 +121,5 @@ def rewind_metrics(path: str, start_iter: int) -> None:
                     kept.append(line)
             except (ValueError, KeyError):
                 logger.warning(f"{path}: dropped an incomplete line")
-    write_atomically(path, lambda f: f.writelines(line.encode() for line in kept))
+    with written_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(kept)
