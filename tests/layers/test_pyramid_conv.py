@@ -4,6 +4,7 @@ from torch import nn
 
 from sepc import PyramidConv
 from sepc.layers import SharedConv
+from sepc.layers.pyramid_conv import upsample
 
 from ..helpers import make_pyramid, randomize
 from . import oracle
@@ -21,6 +22,47 @@ def test_matches_the_definition(num_levels):
     features = make_pyramid(ODD_SIZES[:num_levels], 3, dtype=torch.float64)
     expected = oracle.pyramid_conv(features, weights_of(conv))
     torch.testing.assert_close(conv(features), expected)
+
+
+@pytest.mark.parametrize(("coarse", "fine"), [((3, 1), (5, 1)), ((3, 1), (6, 2)), ((4, 4), (8, 7))])
+def test_upsampling_to_the_stride_is_where_the_strided_kernel_reads(coarse, fine):
+    """Cell i of the coarser level lies on cell 2i, as a map sampled with stride 2 comes back."""
+    (x,) = make_pyramid([coarse], 3)
+    y = upsample(x, fine, to="stride")
+    assert y.shape[-2:] == fine
+    torch.testing.assert_close(y[:, :, ::2, ::2], x)
+    between = y[:, :, 1 : 2 * coarse[0] - 1 : 2, ::2]
+    torch.testing.assert_close(between, (x[:, :, 1:] + x[:, :, :-1]) / 2)
+    if fine[0] == 2 * coarse[0]:
+        torch.testing.assert_close(y[:, :, -1], y[:, :, -2])
+
+
+def test_both_upsamplings_agree_where_the_corners_are_on_the_stride():
+    corners = randomize(PyramidConv(3, 4))
+    stride = PyramidConv(3, 4, upsampling="stride")
+    stride.load_state_dict(corners.state_dict())
+    odd, even = make_pyramid([(9, 5), (5, 3)], 3), make_pyramid([(8, 6), (4, 3)], 3)
+    torch.testing.assert_close(stride(odd), corners(odd))
+    torch.testing.assert_close(stride(even)[1], corners(even)[1])
+    assert not torch.allclose(stride(even)[0], corners(even)[0])
+
+
+def test_kernels_start_as_in_the_official_code_or_keep_the_size_of_the_values():
+    torch.manual_seed(0)
+    official, keeping = PyramidConv(64, 64), PyramidConv(64, 64, init_std=None)
+    assert official.same.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    x = [y.relu() for y in make_pyramid([(32, 32), (16, 16), (8, 8)], 64)]
+
+    def gain(conv):
+        return (conv(x)[1].relu().square().mean() / x[1].square().mean()).sqrt().item()
+
+    assert gain(official) < 0.3
+    assert 0.7 < gain(keeping) < 1.1
+
+
+def test_unknown_upsampling():
+    with pytest.raises(ValueError, match=r"upsampling one of .*'stride'.* got 'nearest'"):
+        PyramidConv(3, 4, upsampling="nearest")
 
 
 def test_one_level_is_a_plain_convolution():

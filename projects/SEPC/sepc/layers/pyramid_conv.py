@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from .deform_conv import DeformConv2d
 
+UPSAMPLING = ("corners", "stride")
+
 
 class PyramidConv(nn.Module):
     """One stage of pyramid convolution, pyramid in, pyramid out.
@@ -33,6 +35,12 @@ class PyramidConv(nn.Module):
         kernel_size: odd, so that a level keeps its size.
         deform: use :class:`DeformConv2d` for the three kernels.
         modulated, deform_groups: see :class:`DeformConv2d`.
+        init_std: of the weights at the start; None keeps the size of the values (see
+            :func:`make_kernel`).
+        upsampling: "corners" as in the official code, or "stride" (see :func:`upsample`).
+
+    Raises:
+        ValueError: arguments out of range, named with what was expected.
     """
 
     def __init__(
@@ -45,8 +53,13 @@ class PyramidConv(nn.Module):
         deform: bool = False,
         modulated: bool = False,
         deform_groups: int = 1,
+        init_std: float | None = 0.01,
+        upsampling: str = "corners",
     ) -> None:
         super().__init__()
+        if upsampling not in UPSAMPLING:
+            raise ValueError(f"expected upsampling one of {UPSAMPLING}, got {upsampling!r}")
+        self.upsampling = upsampling
         kernel = partial(
             make_kernel,
             in_channels,
@@ -57,6 +70,8 @@ class PyramidConv(nn.Module):
             deform=deform,
             modulated=modulated,
             deform_groups=deform_groups,
+            init_std=init_std,
+            terms=3,
         )
         self.same = kernel()
         self.from_finer = kernel(stride=2)
@@ -73,7 +88,7 @@ class PyramidConv(nn.Module):
                 y += convolve(self.from_finer, finer, plain=False)
             if not coarsest:
                 coarser = convolve(self.from_coarser, features[level + 1], plain=finest)
-                y += upsample(coarser, size=x.shape[-2:])
+                y += upsample(coarser, size=x.shape[-2:], to=self.upsampling)
             outputs.append(y)
         return outputs
 
@@ -100,6 +115,7 @@ class SharedConv(nn.Module):
         deform: bool = False,
         modulated: bool = False,
         deform_groups: int = 1,
+        init_std: float | None = 0.01,
     ) -> None:
         super().__init__()
         self.same = make_kernel(
@@ -111,6 +127,7 @@ class SharedConv(nn.Module):
             deform=deform,
             modulated=modulated,
             deform_groups=deform_groups,
+            init_std=init_std,
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -123,9 +140,21 @@ def convolve(kernel: nn.Conv2d, x: Tensor, *, plain: bool) -> Tensor:
     return nn.Conv2d.forward(kernel, x) if plain else kernel(x)
 
 
-def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, corners aligned, to the exact ``size`` (H, W)."""
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
+def upsample(x: Tensor, size: Sequence[int], to: str = "corners") -> Tensor:
+    """Bilinear, to the exact ``size`` (H, W).
+
+    Args:
+        x: (N, C, h, w), a level that is half as large, rounded up.
+        to: what is laid on what. "corners": the corners of both maps, as in the official code. On a
+            map of even size that shifts the coarser one, from nothing at the start to half a cell
+            at its end. "stride": cell i of the coarser map on cell 2i of the finer one, from where
+            the kernel with stride 2 has it; beyond the last of them its value is repeated.
+    """
+    if to == "corners":
+        return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
+    height, width = (2 * length - 1 for length in x.shape[-2:])
+    x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
+    return F.pad(x, (0, size[1] - width, 0, size[0] - height), mode="replicate")
 
 
 def two_wide(x: Tensor) -> Tensor:
@@ -149,8 +178,17 @@ def make_kernel(
     deform: bool,
     modulated: bool,
     deform_groups: int,
+    init_std: float | None,
+    terms: int = 1,
 ) -> nn.Conv2d:
-    """A convolution that can deform or not, with the official initialization N(0, 0.01), 0."""
+    """A convolution that can deform or not; weights start as N(0, ``init_std``), biases at zero.
+
+    Officially 0.01, which shrinks the maps, at each stage to about a half with 256 channels and to
+    a quarter with 64; a norm makes up for it. With None a map behind ReLU keeps its size through a
+    sum of ``terms`` convolutions (https://arxiv.org/abs/1502.01852, Eq. 10).
+    """
+    if init_std is None:
+        init_std = (2 / (terms * in_channels * kernel_size**2)) ** 0.5
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd so that a level keeps its size: {kernel_size}")
     conv: nn.Conv2d
@@ -167,7 +205,7 @@ def make_kernel(
         )
     else:
         conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
-    nn.init.normal_(conv.weight, mean=0.0, std=0.01)
+    nn.init.normal_(conv.weight, mean=0.0, std=init_std)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .pyramid import check_pyramid
-from .pyramid_conv import PyramidConv
+from .pyramid_conv import PyramidConv, SharedConv
 from .pyramid_norm import NormFactory, PyramidNorm, make_norm
 from .recompute import remade
 
@@ -41,7 +42,10 @@ class PyramidConvStack(nn.Sequential):
         num_stages: 0 gives the pyramid back as it is.
         norm: after every convolution: a name or a callable from channels to a module (see
             :func:`make_norm`); None for none.
-        deform, modulated, deform_groups, kernel_size: see :class:`PyramidConv`.
+        cross_level: False leaves out the terms from the finer and the coarser level, for
+            comparison: each stage is one :class:`SharedConv`.
+        upsampling: of the term from the coarser level, see :class:`PyramidConv`.
+        deform, modulated, deform_groups, kernel_size, init_std: see :class:`PyramidConv`.
 
     Raises:
         ValueError: arguments out of range, named with what was expected.
@@ -58,6 +62,9 @@ class PyramidConvStack(nn.Sequential):
         modulated: bool = False,
         deform_groups: int = 1,
         kernel_size: int = 3,
+        init_std: float | None = 0.01,
+        cross_level: bool = True,
+        upsampling: str = "corners",
     ) -> None:
         out_channels = in_channels if out_channels is None else out_channels
         if in_channels < 1 or out_channels < 1:
@@ -65,14 +72,17 @@ class PyramidConvStack(nn.Sequential):
         if num_stages < 0:
             raise ValueError(f"expected num_stages of 0 or more, got {num_stages}")
 
+        make_conv = partial(PyramidConv, upsampling=upsampling) if cross_level else SharedConv
+
         def stage(index: int) -> PyramidLayer:
-            conv = PyramidConv(
+            conv = make_conv(
                 out_channels if index else in_channels,
                 out_channels,
                 kernel_size=kernel_size,
                 deform=deform,
                 modulated=modulated,
                 deform_groups=deform_groups,
+                init_std=init_std,
             )
             return PyramidLayer(conv, make_norm(norm, out_channels))
 

@@ -42,6 +42,8 @@ class SEPC(nn.Module):
             out smaller by ``kernel_size - 1``. Unlike the official code, whose missing padding its
             authors call a mistake, the default is "same"; the weights they released need "valid".
         num_levels: number of levels that must come in; None takes any from one up.
+        num_branch_convs: convolutions of each branch, 1 in the paper; only the last one deforms.
+        init_std, cross_level, upsampling: see :class:`PyramidConvStack`.
 
     Raises:
         ValueError: arguments out of range, named with what was expected.
@@ -61,18 +63,27 @@ class SEPC(nn.Module):
         kernel_size: int = 3,
         head_padding: str = "same",
         num_levels: int | None = None,
+        num_branch_convs: int = 1,
+        init_std: float | None = 0.01,
+        cross_level: bool = True,
+        upsampling: str = "corners",
     ) -> None:
         super().__init__()
         out_channels = in_channels if out_channels is None else out_channels
         if head_padding not in ("same", "valid"):
             raise ValueError(f"expected head_padding 'same' or 'valid', got {head_padding!r}")
+        if num_branch_convs < 1:
+            raise ValueError(f"expected num_branch_convs of 1 or more, got {num_branch_convs}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_levels = num_levels
         self.kernel_size = kernel_size
         self.head_padding = head_padding
         kernel: dict[str, Any] = dict(
-            kernel_size=kernel_size, modulated=modulated, deform_groups=deform_groups
+            kernel_size=kernel_size,
+            modulated=modulated,
+            deform_groups=deform_groups,
+            init_std=init_std,
         )
 
         self.stages = PyramidConvStack(
@@ -81,18 +92,22 @@ class SEPC(nn.Module):
             num_stages=num_stages,
             norm=norm,
             deform=deform_stages,
+            cross_level=cross_level,
+            upsampling=upsampling,
             **kernel,
         )
 
-        def branch() -> PyramidLayer:
-            conv = SharedConv(
-                self.stages.out_channels,
-                out_channels,
-                padding=None if head_padding == "same" else 0,
-                deform=deform_branches,
-                **kernel,
-            )
+        def branch_layer(
+            channels: int, *, padding: int | None = None, deform: bool = False
+        ) -> PyramidLayer:
+            conv = SharedConv(channels, out_channels, padding=padding, deform=deform, **kernel)
             return PyramidLayer(conv, make_norm(norm, out_channels))
+
+        def branch() -> nn.Module:
+            *inner, last = [self.stages.out_channels, *[out_channels] * (num_branch_convs - 1)]
+            padding = None if head_padding == "same" else 0
+            layer = branch_layer(last, padding=padding, deform=deform_branches)
+            return nn.Sequential(*map(branch_layer, inner), layer) if inner else layer
 
         self.cls_branch = branch()
         self.box_branch = branch()
