@@ -99,9 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         output = args.output.expanduser().resolve()
         data = output / "data"
-        write_dataset(
-            data / "shapes", train_images=args.train_images, val_images=args.val_images
-        )
+        write_dataset(data / "shapes", train_images=args.train_images, val_images=args.val_images)
         record = Record(args.record, setting)
         train_all(
             runs(args),
