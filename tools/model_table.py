@@ -22,11 +22,12 @@ from detectron2.config import instantiate
 
 from sepc.d2.complexity import count_flops, count_parameters
 from sepc.d2.engine import load_config
+from sepc.sections import read_section, write_section
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("COCO-Detection", "COCO-InstanceSegmentation")
 HEIGHT, WIDTH = 768, 1280
-BEGIN, END = "<!-- model table -->", "<!-- /model table -->"
+SECTION = "model table"
 HEAD = (
     f"| config | parameters (M) | GFLOPs, {HEIGHT} x {WIDTH} | published AP | our AP |\n"
     "| --- | --- | --- | --- | --- |"
@@ -71,34 +72,11 @@ def table(paths: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def split(readme: Path) -> tuple[str, str, str]:
-    """What stands before, between and after the markers.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the markers are not there, once each and in their order.
-    """
-    text = readme.read_text(encoding="utf-8")
-    parts = re.split(f"({re.escape(BEGIN)}|{re.escape(END)})", text)
-    if parts[1::2] != [BEGIN, END]:
-        raise ValueError(f"{readme}: expected {BEGIN} and {END} once each, got {parts[1::2]}")
-    return parts[0] + BEGIN, parts[2], END + parts[4]
-
-
-def write(readme: Path, paths: Sequence[Path]) -> None:
-    """Put the table between the markers; the file is replaced whole."""
-    before, _, after = split(readme)
-    partial = readme.with_name(f".partial-{os.getpid()}-{readme.name}")
-    try:
-        partial.write_text(f"{before}\n{table(paths)}\n{after}", encoding="utf-8")
-        os.replace(partial, readme)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def differences(readme: Path, paths: Iterable[Path], *, complete: bool) -> list[str]:
     """What is wrong with the rows of ``paths``, and with ``complete`` which rows are too many."""
-    rows = dict(re.findall(r"^\| \[([^]]+)\]\([^)]*\) \| ([^ |]+) \|", split(readme)[1], re.M))
+    rows = dict(
+        re.findall(r"^\| \[([^]]+)\]\([^)]*\) \| ([^ |]+) \|", read_section(readme, SECTION), re.M)
+    )
     wrong = []
     for path in paths:
         written = rows.pop(path.stem, None)
@@ -127,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         elif args.configs:
             print(table(paths))
         else:
-            write(args.readme, paths)
+            write_section(args.readme, SECTION, table(paths))
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
 
