@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env detectron2 quickstart compare test lint bench clean
+.PHONY: help env detectron2 quickstart compare ablation test lint bench clean
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
@@ -32,6 +32,9 @@ quickstart: env  ## generate data, train a small detector, evaluate it, draw it,
 
 compare: env  ## the quick start's detector against the same one with the plain head
 	@$(RUN) tools/quickstart.py --compare $(ARGS)
+
+ablation: env  ## every detector with every head, several seeds: hours, goes on where it was
+	@$(RUN) tools/ablation.py $(ARGS)
 
 test: env  ## lint, then all tests; says what it left out where Detectron2 is missing
 	@$(RUN) tools/setup_env.py --report

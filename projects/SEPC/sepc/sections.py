@@ -1,4 +1,4 @@
-"""Parts of a Markdown file that a program writes, between ``<!-- name -->`` and ``<!-- /name -->``."""
+"""Parts of a Markdown file that a program writes, from ``<!-- name -->`` to ``<!-- /name -->``."""
 
 from __future__ import annotations
 

@@ -62,10 +62,7 @@ class Record:
             content = {"setting": self.setting, "runs": self._runs}
             partial.write_text(json.dumps(content, indent=1) + "\n")
 
-    def metrics(self, **labels: str) -> list[dict[str, float]]:
-        """The metrics of the runs that have these labels, one entry per seed."""
-        return [
-            entry["metrics"]
-            for entry in self._runs.values()
-            if all(entry["labels"].get(key) == value for key, value in labels.items())
-        ]
+    def metrics(self, labels: Mapping[str, str]) -> list[dict[str, float]]:
+        """The metrics of the runs with exactly these labels, one entry per seed."""
+        wanted = dict(labels)
+        return [run["metrics"] for run in self._runs.values() if run["labels"] == wanted]

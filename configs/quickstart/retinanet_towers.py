@@ -1,0 +1,12 @@
+"""The small RetinaNet with plain towers of the SEPC package: any norm over the pyramid, as iBN."""
+
+from sepc.layers import Towers
+
+from ..common.models.sepc_head import head as _head
+from .retinanet_plain import dataloader, lr_multiplier, model, optimizer, train
+
+model.head = _head
+model.head.trunk._target_ = Towers
+del model.head.trunk.variant
+model.head.trunk.norm = "BN"
+train.output_dir = "./output/quickstart/retinanet_towers"

@@ -1,0 +1,58 @@
+"""Mean and spread over the seeds, as a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the seeds of one setting came to.
+
+    Args:
+        name: of the setting.
+        values: by metric, one value per seed, in percent.
+        note: for a last column, such as the time of an iteration.
+    """
+
+    name: str
+    values: Mapping[str, Sequence[float]]
+    note: str = ""
+
+
+def collect(
+    record: Record,
+    labels_of: Mapping[str, Mapping[str, str]],
+    notes: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """A row for each name whose labels have finished runs."""
+    rows = []
+    for name, labels in labels_of.items():
+        if runs := record.metrics(labels):
+            values = {metric: [run[metric] for run in runs] for metric in runs[0]}
+            rows.append(Row(name, values, (notes or {}).get(name, "")))
+    return rows
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """ "43.5 ± 0.4": mean and standard deviation of a sample; of one value that value alone."""
+    mean = statistics.fmean(values)
+    return f"{mean:.1f} ± {statistics.stdev(values):.1f}" if len(values) > 1 else f"{mean:.1f}"
+
+
+def format_table(
+    rows: Sequence[Row], *, head: str, metrics: Sequence[str], note_head: str = ""
+) -> str:
+    """A Markdown table: a row per setting, mean and standard deviation over its seeds."""
+    notes = [note_head] if note_head else []
+    columns = [head, *metrics, "seeds", *notes]
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for row in rows:
+        cells = [mean_and_spread(row.values[metric]) for metric in metrics]
+        seeds = str(len(row.values[metrics[0]]))
+        lines.append(" | ".join([row.name, *cells, seeds, *([row.note] if notes else [])]))
+    return "\n".join(f"| {line} |" for line in lines)
