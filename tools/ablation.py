@@ -66,6 +66,10 @@ CHANGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "half the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.0005",)),
     "twice the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.002",)),
+    "pre-trained backbone": (
+        "retinanet_pconv_ibn",
+        ("train.init_checkpoint={output}/pretrained.pth",),
+    ),
 }
 
 
@@ -164,6 +168,22 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
             partial.write_text(json.dumps(timing, indent=1) + "\n")
 
 
+def pretrain(args: argparse.Namespace, output: Path) -> None:
+    """The backbone of the change "pre-trained backbone", on images of another seed."""
+    from sepc.d2.engine import load_config
+    from sepc.quickstart.coco_images import CocoImages
+    from sepc.study.pretrain import pretrain_backbone
+
+    path, data = output / "pretrained.pth", output / "pretraining"
+    if path.exists():
+        return
+    write_dataset(data, train_images=args.train_images, val_images=1, seed=1000)
+    images = CocoImages(data / "annotations" / "instances_train2017.json", data / "train2017")
+    cfg = load_config(str(REPOSITORY / QUICKSTART / "retinanet_pconv_ibn.py"))
+    share = pretrain_backbone(cfg, images, path, iterations=args.iterations)
+    print(f"pre-training: {100 * share:.1f} % of the crops told right at the end", flush=True)
+
+
 def report(args: argparse.Namespace, record: Record) -> None:
     """Write the tables and the plots of the runs that are finished."""
     page = args.results / "README.md"
@@ -214,6 +234,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_dataset(data / "shapes", **images)
         if args.study == "timing":
             time_training(args, data)
+        if args.study == "changes" and "pre-trained backbone" in args.changes:
+            pretrain(args, output)
         try:
             train_all(
                 runs(args),

@@ -4,10 +4,14 @@ import importlib.util
 import json
 
 import pytest
+import torch
+from detectron2.config import instantiate
 
 from sepc.d2.datasets import register_coco_folder
-from sepc.d2.engine import load_config
+from sepc.d2.engine import Checkpointer, load_config
 from sepc.data.coco_folder import write_dataset
+from sepc.quickstart.coco_images import CocoImages
+from sepc.study.pretrain import pretrain_backbone
 from sepc.study.timing import ratio, time_steps
 
 from .helpers import ROOT
@@ -23,8 +27,10 @@ def test_every_run_has_a_config_that_takes_its_overrides(study):
     assert len({run.name for run in runs}) == len(runs) > 5
     models = []
     for run in runs:
-        cfg = load_config(str(ROOT / run.config), list(run.overrides))
-        models.append(str((cfg.model, cfg.optimizer)))
+        cfg = load_config(
+            str(ROOT / run.config), [x.replace("{output}", "out") for x in run.overrides]
+        )
+        models.append(str((cfg.model, cfg.optimizer, cfg.train.init_checkpoint)))
         assert cfg.train.max_iter == 1500
     assert len(set(models)) == len(runs), "two runs are the same"
 
@@ -56,3 +62,21 @@ def test_timing(tmp_path):
     seconds = time_steps({"a": (file, small), "b": (file, small)}, rounds=3, steps=1)
     assert {name: len(times) for name, times in seconds.items()} == {"a": 3, "b": 3}
     assert ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0]) == 2.0
+
+
+def test_pretrained_backbone_is_the_detectors_own(tmp_path):
+    write_dataset(tmp_path / "crops", train_images=6, val_images=1, progress=False)
+    annotations = tmp_path / "crops" / "annotations" / "instances_train2017.json"
+    images = CocoImages(annotations, tmp_path / "crops" / "train2017")
+    cfg = load_config(str(ROOT / "configs/quickstart/retinanet_pconv_ibn.py"))
+    path = tmp_path / "pretrained.pth"
+    share = pretrain_backbone(cfg, images, path, iterations=12, batch=6)
+    assert share > 0.5, "six images are not learnt by heart"
+
+    model = instantiate(cfg.model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    Checkpointer(model).load(str(path))
+    loaded = model.state_dict()
+    for name, value in before.items():
+        in_backbone = name.startswith("backbone.bottom_up.")
+        assert torch.equal(loaded[name], value) != in_backbone, name

@@ -54,14 +54,14 @@ def run(head, seed=1, *overrides):
 
 
 def test_each_run_is_trained_and_recorded(train, record, repository, tmp_path):
-    train([run("a", seed, "ap=20") for seed in (1, 2, 3)], record, threads=3)
+    train([run("a", seed, "ap=20", "x={output}/y") for seed in (1, 2, 3)], record, threads=3)
     assert sorted(m["AP"] for m in record.metrics({"head": "a"})) == [21, 22, 23]
     assert record.metrics({"head": "a"})[0]["APs"] == 0.0  # where nothing was found
     arguments, environment = json.loads((tmp_path / "out" / "a-seed2" / "seen.json").read_text())
     assert arguments[:5] == [
         *("--config-file", str(repository / "configs/a.py"), "--num-gpus", "1", "--resume")
     ]
-    assert "train.seed=2" in arguments
+    assert {"train.seed=2", f"x={tmp_path / 'out' / 'y'}"} <= set(arguments)
     assert environment["OMP_NUM_THREADS"] == "3"
     assert environment["DETECTRON2_DATASETS"] == str(tmp_path / "data")
 

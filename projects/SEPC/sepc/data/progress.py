@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterator
 
 
-def progress_over(total: int, description: str, *, show: bool = True) -> Iterator[int]:
+def progress_over(
+    total: int, description: str, *, show: bool = True, unit: str = "image"
+) -> Iterator[int]:
     """Yields ``range(total)`` and reports on standard error how far it is."""
     if not show:
         yield from range(total)
@@ -18,4 +20,4 @@ def progress_over(total: int, description: str, *, show: bool = True) -> Iterato
             if (index + 1) % step == 0 or index + 1 == total:
                 print(f"{description}: {index + 1} of {total}", file=sys.stderr, flush=True)
     else:
-        yield from tqdm(range(total), desc=description, unit="image")
+        yield from tqdm(range(total), desc=description, unit=unit)

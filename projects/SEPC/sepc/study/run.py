@@ -16,7 +16,7 @@ class Run:
         labels: what the tables name it by, such as ``{"detector": "fcos", "head": "sepc"}``.
         config: LazyConfig file, relative to the repository.
         seed: of weights, shuffle and augmentation.
-        overrides: ``key=value`` for the config.
+        overrides: ``key=value`` for the config; ``{output}`` stands for the folder of the study.
         processes: that train together, each on its share of the batch.
     """
 
