@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(importlib.util.find_spec("sepc").origin).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 BINDINGS = ("sepc.d2", "sepc.tv")
-ABOVE_BINDINGS = ("sepc.quickstart",)  # programs that choose between the bindings
+ABOVE_BINDINGS = ("sepc.quickstart", "sepc.study")  # programs on top of a binding
 DETECTRON2 = ("detectron2", "fvcore", "iopath", "omegaconf", "hydra", "yacs")
 
 # What a floor may import besides the standard library and itself.
