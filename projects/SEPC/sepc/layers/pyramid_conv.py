@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .deform_conv import DeformConv2d
+from .winograd import conv3x3_by_winograd, winograd_pays
 
 UPSAMPLING = ("corners", "stride")
 
@@ -79,17 +80,14 @@ class PyramidConv(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
-        outputs = []
-        for level, x in enumerate(features):
-            finest, coarsest = level == 0, level == len(features) - 1
-            y = convolve(self.same, x, plain=finest)
-            if not finest:
-                finer = two_wide(features[level - 1])
-                y += convolve(self.from_finer, finer, plain=False)
-            if not coarsest:
-                coarser = convolve(self.from_coarser, features[level + 1], plain=finest)
-                y += upsample(coarser, size=x.shape[-2:], to=self.upsampling)
-            outputs.append(y)
+        finer = [two_wide(x) for x in features[:-1]]
+        outputs = convolve(self.same, features, first_level=0)
+        from_finer = convolve(self.from_finer, finer, first_level=1)
+        from_coarser = convolve(self.from_coarser, features[1:], first_level=0)
+        for y, term in zip(outputs[1:], from_finer, strict=True):
+            y += term
+        for y, term in zip(outputs[:-1], from_coarser, strict=True):
+            y += upsample(term, size=y.shape[-2:], to=self.upsampling)
         return outputs
 
 
@@ -132,12 +130,26 @@ class SharedConv(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
-        return [convolve(self.same, x, plain=level == 0) for level, x in enumerate(features)]
+        return convolve(self.same, features, first_level=0)
 
 
-def convolve(kernel: nn.Conv2d, x: Tensor, *, plain: bool) -> Tensor:
-    """Apply a kernel, as an ordinary convolution if ``plain`` even when it can deform."""
-    return nn.Conv2d.forward(kernel, x) if plain else kernel(x)
+def convolve(kernel: nn.Conv2d, maps: Sequence[Tensor], *, first_level: int) -> list[Tensor]:
+    """Apply a kernel to maps whose results belong to ``first_level`` and the coarser ones.
+
+    At level 0 it is an ordinary convolution even if it can deform.
+    """
+    if isinstance(kernel, DeformConv2d):
+        undeformed = maps[: 1 - first_level]
+        deformed = maps[len(undeformed) :]
+        return plain_convolve(kernel, undeformed) + [kernel(x) for x in deformed]
+    return plain_convolve(kernel, maps)
+
+
+def plain_convolve(kernel: nn.Conv2d, maps: Sequence[Tensor]) -> list[Tensor]:
+    """The ordinary convolution of every map, by the fastest form."""
+    if maps and winograd_pays(maps, kernel):
+        return conv3x3_by_winograd(maps, kernel.weight, kernel.bias)
+    return [nn.Conv2d.forward(kernel, x) for x in maps]
 
 
 def upsample(x: Tensor, size: Sequence[int], to: str = "corners") -> Tensor:
