@@ -1,0 +1,63 @@
+"""Backbones with FPN in Detectron2's registry: for one stage, and SEPC's neck for two."""
+
+from __future__ import annotations
+
+import inspect
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY
+from detectron2.modeling.backbone.fpn import (
+    FPN,
+    LastLevelP6P7,
+    build_resnet_fpn_backbone,
+    build_retinanet_resnet_fpn_backbone,
+)
+
+from ..backbone import PyramidConvBackbone
+from ..norm import EvalBatchNorm2d
+from .trunk import naming, trunk_options
+
+_NORM_OF_NECK = {"pconv": None, "pconv_ibn": "BN"}
+
+
+@BACKBONE_REGISTRY.register()
+def build_sepc_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """Detectron2's ``build_retinanet_resnet_fpn_backbone`` with two choices more.
+
+    ``MODEL.SEPC.P6_IN_FEATURE`` is what P6 is made from, and ``MODEL.RESNETS.NORM`` "EvalBN" is
+    :class:`~sepc.d2.norm.EvalBatchNorm2d`.
+
+    Raises:
+        ValueError: for another ``P6_IN_FEATURE`` than "res5" or "p5".
+    """
+    source = cfg.MODEL.SEPC.P6_IN_FEATURE
+    if source not in ("res5", "p5"):
+        raise ValueError(f"MODEL.SEPC.P6_IN_FEATURE: expected 'res5' or 'p5', got {source!r}")
+    if cfg.MODEL.RESNETS.NORM == "EvalBN":
+        cfg = cfg.clone()
+        # Detectron2's ResNet takes a class as well; an attribute of a CfgNode may not be one
+        cfg.MODEL.RESNETS["NORM"] = EvalBatchNorm2d
+    backbone = build_retinanet_resnet_fpn_backbone(cfg, input_shape)
+    if source == "p5":
+        channels = cfg.MODEL.FPN.OUT_CHANNELS
+        backbone.top_block = LastLevelP6P7(channels, channels, in_feature="p5")
+    return backbone
+
+
+@BACKBONE_REGISTRY.register()
+def build_resnet_fpn_pconv_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> PyramidConvBackbone:
+    """Detectron2's ``build_resnet_fpn_backbone`` and pyramid convolutions: for two stages.
+
+    Raises:
+        ValueError: for settings in ``MODEL.SEPC`` that are out of range, or not of the neck.
+    """
+    variant = cfg.MODEL.SEPC.VARIANT
+    if variant not in _NORM_OF_NECK:
+        raise ValueError(
+            f"MODEL.SEPC: after FPN expected VARIANT one of {list(_NORM_OF_NECK)}, got {variant!r}"
+        )
+    known = inspect.signature(PyramidConvBackbone).parameters
+    options = {"norm": _NORM_OF_NECK[variant], **trunk_options(cfg, allowed=known)}
+    with naming("MODEL.SEPC"):
+        return PyramidConvBackbone(fpn=build_resnet_fpn_backbone(cfg, input_shape), **options)

@@ -1,0 +1,75 @@
+"""The node ``MODEL.SEPC``. All other keys are Detectron2's own.
+
+The one-stage detectors read ``MODEL.RETINANET`` and ``MODEL.ANCHOR_GENERATOR``, whichever method
+they are of: classes, levels, thresholds, focal loss and weights of deltas mean the same in all.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from detectron2.config import CfgNode
+
+from ...layers import SEPC
+
+# None: the variant says
+_OF_VARIANT = ("norm", "deform_stages", "deform_branches")
+
+
+def add_sepc_config(cfg: CfgNode) -> None:
+    """Add the node ``MODEL.SEPC`` with its defaults to Detectron2's config."""
+    node = cfg.MODEL.SEPC = CfgNode()
+    # Of sepc.build_sepc; "plain": the towers of MODEL.RETINANET.NUM_CONVS and NORM, without SEPC.
+    # After FPN in two stages: pconv or pconv_ibn.
+    node.VARIANT = "sepc"
+    # NUM_STAGES, NORM, MODULATED and so on: every other argument of sepc.layers.SEPC, in capitals.
+    # NORM None is the variant's own, "" is no norm.
+    node.update(trunk_defaults())
+    # What build_sepc_resnet_fpn_backbone makes P6 from: "res5", or "p5", behind FPN
+    node.P6_IN_FEATURE = "res5"
+
+    # Arguments of the detectors in sepc.d2, in capitals, where Detectron2 has no key for them
+    node.FCOS = CfgNode()
+    node.FCOS.CENTER_SAMPLING_RADIUS = 1.5  # strides
+    node.ATSS = CfgNode()
+    node.ATSS.TOPK = 9  # anchors per level and ground truth that are candidates
+    node.ATSS.BOX_LOSS_WEIGHT = 2.0
+    node.GFL = CfgNode()
+    node.GFL.TOPK = 9  # as in ATSS
+    node.GFL.BOX_LOSS_WEIGHT = 2.0
+    node.GFL.NUM_BINS = 16  # strides, the largest distance from the centre to a side
+    node.GFL.QUALITY_FOCAL_LOSS_BETA = 2.0  # exponent
+    node.GFL.DISTRIBUTION_LOSS_WEIGHT = 0.25
+    node.FREE_ANCHOR = CfgNode()
+    node.FREE_ANCHOR.BAG_SIZE = 50  # anchors per ground truth
+    node.FREE_ANCHOR.IOU_THRESHOLD = 0.6  # below it a decoded box does not count as localized
+    node.FREE_ANCHOR.BOX_LOSS_WEIGHT = 0.75
+    node.FSAF = CfgNode()
+    node.FSAF.POS_SCALE = 0.2  # sides of the effective area, over those of the box
+    node.FSAF.NEG_SCALE = 0.2  # and of the area outside which all is background
+    node.FSAF_RETINANET = CfgNode()
+    node.FSAF_RETINANET.POS_SCALE = 0.2
+    node.FSAF_RETINANET.NEG_SCALE = 0.5
+    node.FSAF_RETINANET.ANCHOR_FREE_WEIGHT = 0.5  # of the losses of the anchor-free branch
+
+
+def setup_environment() -> None:
+    """Called by Detectron2 for its ``DETECTRON2_ENV_MODULE``: add the keys to its defaults."""
+    from detectron2.config.defaults import _C
+
+    add_sepc_config(_C)
+
+
+def trunk_defaults() -> dict[str, Any]:
+    """By key in ``MODEL.SEPC``: the arguments of ``SEPC`` apart from ``in_channels``."""
+    return {
+        name.upper(): None if name in _OF_VARIANT else parameter.default
+        for name, parameter in inspect.signature(SEPC).parameters.items()
+        if name != "in_channels"
+    }
+
+
+def arguments_of(node: CfgNode) -> dict[str, Any]:
+    """The keys of a method's node as the arguments of its detector."""
+    return {key.lower(): value for key, value in node.items()}

@@ -1,0 +1,78 @@
+"""What ``MODEL.SEPC`` says about the trunk, and the trunk itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from detectron2.config import CfgNode
+
+from ...layers import SEPC, Towers, build_sepc
+from .keys import trunk_defaults
+
+PLAIN = "plain"
+
+
+def build_trunk(cfg: CfgNode, in_channels: int) -> SEPC | Towers:
+    """SEPC, or plain towers for ``MODEL.SEPC.VARIANT`` "plain".
+
+    Raises:
+        ValueError: for settings out of range, or of SEPC where there is none.
+    """
+    if is_plain(cfg):
+        with naming("MODEL.RETINANET"):
+            return Towers(
+                in_channels=in_channels,
+                num_convs=cfg.MODEL.RETINANET.NUM_CONVS,
+                norm=cfg.MODEL.RETINANET.NORM or None,
+            )
+    with naming("MODEL.SEPC"):
+        return build_sepc(cfg.MODEL.SEPC.VARIANT, in_channels, **trunk_options(cfg))
+
+
+def is_plain(cfg: CfgNode) -> bool:
+    """Whether the towers stay.
+
+    Raises:
+        ValueError: if they do and there are options for SEPC.
+    """
+    if cfg.MODEL.SEPC.VARIANT != PLAIN:
+        return False
+    trunk_options(cfg, allowed=())
+    return True
+
+
+def trunk_options(cfg: CfgNode, *, allowed: Collection[str] | None = None) -> dict[str, Any]:
+    """Arguments of ``SEPC`` that differ from their defaults.
+
+    Args:
+        cfg: whole.
+        allowed: arguments that what is built has; default all.
+
+    Raises:
+        ValueError: names the keys that are not allowed.
+    """
+    node = cfg.MODEL.SEPC
+    found = {
+        key.lower(): node[key] for key, default in trunk_defaults().items() if node[key] != default
+    }
+    refused = [] if allowed is None else sorted(set(found) - set(allowed))
+    if refused:
+        keys = ", ".join(f"MODEL.SEPC.{name.upper()}" for name in refused)
+        raise ValueError(
+            f"{keys}: expected the default, as BACKBONE.NAME {cfg.MODEL.BACKBONE.NAME!r} with "
+            f"VARIANT {node.VARIANT!r} has no such option, got {[found[x] for x in refused]}"
+        )
+    if found.get("norm") == "":
+        found["norm"] = None
+    return found
+
+
+@contextmanager
+def naming(keys: str) -> Iterator[None]:
+    """Say in an error which keys the settings came from; a wrong type is a wrong value there."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{keys}: {error}") from error
