@@ -1,0 +1,29 @@
+"""Detectron2's CfgNode of the YAML files, small enough for tests."""
+
+from detectron2.config import CfgNode, get_cfg
+
+from sepc.d2.cfgnode import add_sepc_config
+
+from .helpers import CONFIGS
+
+YAML = sorted((CONFIGS / "yaml").glob("*.yaml"))
+SMALL = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.FPN.OUT_CHANNELS", 32]
+
+
+def path_of(detector: str):
+    (path,) = (CONFIGS / "yaml").glob(f"{detector}_R_50_*.yaml")
+    return path
+
+
+DENSE = [
+    path_of(x)
+    for x in ("retinanet", "free_anchor", "fsaf", "fsaf_retinanet", "fcos", "atss", "gfl")
+]
+
+
+def read(path, *overrides, small=SMALL) -> CfgNode:
+    cfg = get_cfg()
+    add_sepc_config(cfg)
+    cfg.merge_from_file(str(path))
+    cfg.merge_from_list([*small, *overrides])
+    return cfg
