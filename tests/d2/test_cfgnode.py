@@ -67,10 +67,8 @@ def settings_of(model):
         if not key.startswith("_") and key != "training"
     }
     for (_, key), value in found.items():
-        if key == "loss_weight" and isinstance(
-            value, dict
-        ):  # in Detectron2's box predictor; a loss not named has weight 1
-            value.setdefault("loss_cls", 1.0)
+        if key == "loss_weight" and isinstance(value, dict):  # of Detectron2's box predictor
+            value.setdefault("loss_cls", 1.0)  # what a loss that is not named gets there
     return found
 
 
