@@ -26,6 +26,7 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.datasets import check_registered
+from sepc.layers.winograd import use_winograd
 
 logger = logging.getLogger("sepc.train_net")
 
@@ -49,7 +50,8 @@ def prepare(args: argparse.Namespace) -> DictConfig:
 
 def build_model(cfg: DictConfig) -> nn.Module:
     layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
-    return instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+    model = instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+    return use_winograd(model, bool(cfg.train.get("winograd")))
 
 
 def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:

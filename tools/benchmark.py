@@ -33,6 +33,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import sepc
+from sepc.layers.winograd import use_winograd
 
 VARIANTS = ["pconv", "pconv_ibn", "sepc_lite", "sepc"]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -144,9 +145,11 @@ def make_contenders(
             nn.init.normal_(parameter, std=0.7)
     reference = ReferenceTrunk(trunk)
     training = args.mode == "train"
-    # channels last, as optimize_for_inference and `train.channels_last` have it
+    # as optimize_for_inference, or `train.channels_last` and `train.winograd`, have it
     layout = torch.channels_last
-    ours = trunk.to(memory_format=layout) if training else sepc.optimize_for_inference(trunk)
+    ours = sepc.optimize_for_inference(trunk)
+    if training:
+        ours = use_winograd(trunk.to(memory_format=layout))
     models = {"reference": reference, "sepc": ours}
     for model in models.values():
         model.to(args.device).train(training)

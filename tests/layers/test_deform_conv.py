@@ -4,7 +4,8 @@ import torchvision
 from torch import nn
 
 from sepc import DeformConv2d
-from sepc.layers.deform_conv import deform_conv2d, deform_conv2d_by_sampling
+from sepc.layers import deform_conv
+from sepc.layers.deform_conv import deform_conv2d, deform_conv2d_by_sampling, deform_conv2d_levels
 
 from ..helpers import randomize
 from . import oracle
@@ -26,7 +27,12 @@ def make_inputs(batch=2, groups=3, modulated=True, dtype=torch.float64, seed=0):
     return draw(batch, 6, 5, 4), offset, draw(4, 6, 3, 2), draw(4), mask
 
 
-@pytest.mark.parametrize("form", [deform_conv2d_by_sampling, torchvision.ops.deform_conv2d])
+def by_sampling(x, offset, weight, bias=None, *, mask=None, **geometry):
+    masks = () if mask is None else [mask]
+    return deform_conv2d_by_sampling([x], [offset], weight, bias, masks=masks, **geometry)[0]
+
+
+@pytest.mark.parametrize("form", [by_sampling, torchvision.ops.deform_conv2d])
 @pytest.mark.parametrize("modulated", [False, True])
 @pytest.mark.parametrize("groups", [1, 3])
 def test_matches_the_definition(form, modulated, groups):
@@ -39,7 +45,7 @@ def test_matches_the_definition(form, modulated, groups):
 def test_far_offsets_read_zeros():
     x, offset, weight, _, mask = make_inputs()
     far = offset + 100.0
-    y = deform_conv2d_by_sampling(x, far, weight, None, mask=mask, **ASYMMETRIC)
+    y = by_sampling(x, far, weight, None, mask=mask, **ASYMMETRIC)
     torch.testing.assert_close(y, torch.zeros_like(y))
 
 
@@ -48,6 +54,50 @@ def test_gradients():
 
     def function(x, offset, weight, bias, mask):
         return deform_conv2d(x, offset, weight, bias, mask=mask, **ASYMMETRIC)
+
+    assert torch.autograd.gradcheck(function, inputs)
+
+
+def make_levels(groups=3, modulated=True, batch=2):
+    """Four levels, offsets and masks for one kernel in the geometry of padding 1, stride 2."""
+    generator = torch.Generator().manual_seed(3)
+    sizes = [(7, 6), (4, 3), (2, 2), (1, 1)]
+    maps = [torch.randn(batch, 6, *size, generator=generator).double() for size in sizes]
+    grids = [((h + 1) // 2, (w + 1) // 2) for h, w in sizes]
+    shape = [(batch, 9 * groups, *grid) for grid in grids]
+    masks = [torch.rand(s, generator=generator).double() for s in shape] if modulated else []
+    offsets = [torch.randn(batch, 18 * groups, *g, generator=generator).double() for g in grids]
+    return maps, offsets, torch.randn(4, 6, 3, 3, generator=generator).double(), masks
+
+
+STRIDED = dict(stride=(2, 2), padding=(1, 1))
+
+
+@pytest.mark.parametrize("small", [0, 20, 4096])
+@pytest.mark.parametrize("modulated", [False, True])
+def test_levels_together_are_levels_one_by_one(monkeypatch, small, modulated):
+    monkeypatch.setattr(deform_conv, "_SMALL", small)
+    maps, offsets, weight, masks = make_levels(modulated=modulated)
+    bias = torch.arange(4.0).double()
+    found = deform_conv2d_levels(maps, offsets, weight, bias, masks=masks, **STRIDED)
+    for level, y in enumerate(found):
+        mask = masks[level] if modulated else None
+        reference = torchvision.ops.deform_conv2d(
+            maps[level], offsets[level], weight, bias, mask=mask, **STRIDED
+        )
+        torch.testing.assert_close(y, reference)
+
+
+def test_gradients_of_levels_together():
+    maps, offsets, weight, masks = make_levels(groups=1, batch=1)
+    inputs = [t.requires_grad_() for t in (*maps[1:], *offsets[1:], *masks[1:], weight)]
+
+    def function(*tensors):
+        m, o, k, w = tensors[:3], tensors[3:6], tensors[6:9], tensors[9]
+        outputs = deform_conv2d_levels(m, o, w, masks=k, **STRIDED)
+        for y in outputs:
+            y += 1  # as pyramid convolution adds its terms
+        return tuple(outputs)
 
     assert torch.autograd.gradcheck(function, inputs)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers.stack import PyramidLayer
+from .layers.winograd import use_winograd
 
 
 def optimize_for_inference(module: nn.Module) -> nn.Module:
@@ -16,7 +17,8 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     Norms with fixed statistics are folded into the convolutions before them: those of the trunk,
     which is exact since pyramid convolution is linear and upsampling takes averages, and those of
     Detectron2's convolutions in the backbone. On a CPU, weights get the channels-last order, in
-    which the convolutions then compute.
+    which the convolutions then compute, and those of wide pyramids go by Winograd's filtering (see
+    :mod:`sepc.layers.winograd`): equal to some 1e-5 of the largest value.
 
     Args:
         module: is left as it is.
@@ -36,7 +38,7 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
             _fold(child.norm, child)  # type: ignore[arg-type]
             child.norm = None  # type: ignore[assignment]
     on_cpu = all(p.device.type == "cpu" for p in module.parameters())
-    return module.to(memory_format=torch.channels_last) if on_cpu else module
+    return use_winograd(module.to(memory_format=torch.channels_last)) if on_cpu else module
 
 
 def _has_fixed_statistics(norm: object) -> bool:

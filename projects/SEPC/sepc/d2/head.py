@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import SEPC, Towers
+from ..layers.pyramid_conv import plain_convolve
 
 
 class SEPCHead(nn.Module):
@@ -80,8 +81,8 @@ class SEPCHead(nn.Module):
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
         """What :meth:`forward` returns, from the two outputs of the trunk."""
-        logits = [self.cls_score(x) for x in cls_features]
-        deltas = [self.bbox_pred(x) for x in box_features]
+        logits = plain_convolve(self.cls_score, cls_features)
+        deltas = plain_convolve(self.bbox_pred, box_features)
         return logits, self._scaled(deltas)
 
     def _scaled(self, deltas: list[Tensor]) -> list[Tensor]:

@@ -7,11 +7,15 @@ as fast on a CPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
 from .deform_sampling import deform_conv2d_by_sampling
+
+_SMALL = 4096  # cells of a map, all images together, that the number of calls matters for
 
 
 class DeformConv2d(nn.Conv2d):
@@ -92,13 +96,17 @@ class DeformConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, out_channels, Ho, Wo)."""
-        offset, mask = self.sampling(input)
-        return deform_conv2d(
-            input,
-            offset,
+        return self.forward_levels([input])[0]
+
+    def forward_levels(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """L tensors (N, C, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo)."""
+        sampling = [self.sampling(x) for x in maps]
+        return deform_conv2d_levels(
+            maps,
+            [offset for offset, _ in sampling],
             self.weight,
             self.bias,
-            mask=mask,
+            masks=[mask for _, mask in sampling if mask is not None],
             stride=_pair(self.stride),
             padding=_pair(self.padding),
             dilation=_pair(self.dilation),
@@ -128,8 +136,61 @@ def deform_conv2d(
     a model is exported the torchvision operator is used, which ONNX has a standard operator for.
     """
     geometry = dict(stride=stride, padding=padding, dilation=dilation)
-    if x.device.type == "cpu" and x.numel() > 0 and not _exporting():
-        return deform_conv2d_by_sampling(x, offset, weight, bias, mask=mask, **geometry)
+    masks = [] if mask is None else [mask]
+    return deform_conv2d_levels([x], [offset], weight, bias, masks=masks, **geometry)[0]
+
+
+def deform_conv2d_levels(
+    maps: Sequence[Tensor],
+    offsets: Sequence[Tensor],
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    masks: Sequence[Tensor] = (),
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+) -> list[Tensor]:
+    """:func:`deform_conv2d` of L maps, L offsets and L masks (or none) with one kernel."""
+    geometry = dict(stride=stride, padding=padding, dilation=dilation)
+    if not maps:
+        return []
+    if maps[0].device.type == "cpu" and not _exporting() and all(x.numel() > 0 for x in maps):
+        outputs: dict[int, Tensor] = {}
+        for group in _groups(maps):
+            results = deform_conv2d_by_sampling(
+                [maps[i] for i in group],
+                [offsets[i] for i in group],
+                weight,
+                bias,
+                masks=[masks[i] for i in group] if masks else (),
+                **geometry,
+            )
+            outputs.update(zip(group, results, strict=True))
+        return [outputs[i] for i in range(len(maps))]
+    no_masks: list[Tensor | None] = [None] * len(maps)
+    return [
+        _by_torchvision(x, offset, weight, bias, mask=mask, **geometry)
+        for x, offset, mask in zip(maps, offsets, masks or no_masks, strict=True)
+    ]
+
+
+def _groups(maps: Sequence[Tensor]) -> list[list[int]]:
+    """Large maps each by itself, as putting pixels together copies them; all small ones in one."""
+    cells = [x.shape[0] * x.shape[2] * x.shape[3] for x in maps]
+    small = [i for i, n in enumerate(cells) if n <= _SMALL]
+    return [[i] for i, n in enumerate(cells) if n > _SMALL] + ([small] if small else [])
+
+
+def _by_torchvision(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    mask: Tensor | None,
+    **geometry: tuple[int, int],
+) -> Tensor:
     if x.device.type == "cpu" and x.dtype != weight.dtype:  # autocast; no kernel for low precision
         x, offset = x.to(weight.dtype), offset.to(weight.dtype)
         mask = None if mask is None else mask.to(weight.dtype)

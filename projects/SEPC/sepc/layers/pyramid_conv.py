@@ -141,7 +141,7 @@ def convolve(kernel: nn.Conv2d, maps: Sequence[Tensor], *, first_level: int) -> 
     if isinstance(kernel, DeformConv2d):
         undeformed = maps[: 1 - first_level]
         deformed = maps[len(undeformed) :]
-        return plain_convolve(kernel, undeformed) + [kernel(x) for x in deformed]
+        return plain_convolve(kernel, undeformed) + kernel.forward_levels(deformed)
     return plain_convolve(kernel, maps)
 
 
