@@ -1,5 +1,5 @@
 """Names of other implementations' weights in ours: pure functions on state dicts."""
 
-from .names import convert_state_dict
+from .names import convert_state_dict, restore_state_dict
 
-__all__ = ["convert_state_dict"]
+__all__ = ["convert_state_dict", "restore_state_dict"]

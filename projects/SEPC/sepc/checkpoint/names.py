@@ -1,74 +1,78 @@
-"""From the parameter names of the authors' release and of UniverseNet to ours."""
+"""From the names of the authors' release and of UniverseNet to ours, and back."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
-Value = TypeVar("Value")
-
-# The trunk is `neck.1` in a detector of the authors or of UniverseNet, `head.trunk` in ours.
-_PREFIXES = {"neck.1.": "head.trunk.", "": ""}
-
-# SEPC calls the kernels by where they stand in the list: 0 reads the coarser level, 1 the same,
-# 2 the finer. UniverseNet has the same modules in lower case, and other names for the last BNs.
-_KERNELS = {"0": "from_coarser", "1": "same", "2": "from_finer"}
-_BRANCHES = {
-    "cconv": "cls_branch.conv.same",
-    "lconv": "box_branch.conv.same",
-    "cbn": "cls_branch.norm.shared",
-    "lbn": "box_branch.norm.shared",
-    "bn_cls": "cls_branch.norm.shared",
-    "bn_loc": "box_branch.norm.shared",
-}
-_STAGE_CONV = re.compile(r"[Pp]convs\.(\d+)\.[Pp]conv\.([012])\.(.+)")
-_STAGE_NORM = re.compile(r"[Pp]convs\.(\d+)\.bn\.(.+)")
+from .backbone_names import RESNET_RULES, last_level
+from .fpn_names import fpn_rules
+from .predictor_names import PREDICTOR_RULES, kind_of_head
+from .renaming import Rule, Value, rename
+from .trunk_names import AUTHORS_RULES, UNIVERSENET_RULES
 
 
 def convert_state_dict(state_dict: Mapping[str, Value]) -> dict[str, Value]:
-    """Rename the trunk of the authors' release or of UniverseNet to :class:`sepc.SEPC`'s names.
+    """Rename weights of the authors' release or of UniverseNet to the names they have here.
 
     Args:
-        state_dict: names to values, of the trunk alone or of a whole detector (where the trunk's
-            names begin with ``neck.1.`` and become ``head.trunk.``). Values are passed through.
+        state_dict: names to values, of the trunk alone (then of :class:`sepc.SEPC`) or of a whole
+            detector: ResNet, FPN, trunk and predictors. Values are passed through.
 
     Returns:
-        A new dict in the same order. Names that already are ours, and those of a whole detector
-        that do not belong to the trunk, stay as they are.
+        A new dict in the same order. Names that are not known stay, among them those that already
+        are ours.
 
     Raises:
         ValueError: two names would become one.
     """
-    converted: dict[str, Value] = {}
-    for name, value in state_dict.items():
-        new_name = _rename(name)
-        if new_name in converted:
-            raise ValueError(f"two weights would become {new_name!r}; the second is {name!r}")
-        converted[new_name] = value
-    return converted
+    return rename(state_dict, rules_to_ours(state_dict))
 
 
-def _rename(name: str) -> str:
-    for old, new in _PREFIXES.items():
-        if name.startswith(old):
-            renamed = _rename_in_trunk(name[len(old) :])
-            if renamed is not None:
-                return new + renamed
-    return name
+def restore_state_dict(state_dict: Mapping[str, Value]) -> dict[str, Value]:
+    """The way back from :func:`convert_state_dict`, for a whole detector.
+
+    The names become those of UniverseNet for ATSS and GFL, and otherwise the authors'.
+    """
+    names = list(state_dict)
+    kind = kind_of_head(names)
+    rules = _detector_rules(
+        levels=_numbers(r"backbone\.fpn_lateral(\d+)\.", names),
+        fpn="neck.0." if any(name.startswith("head.trunk.stages.") for name in names) else "neck.",
+        trunk=AUTHORS_RULES if kind == "retina" else UNIVERSENET_RULES,
+        predictors=PREDICTOR_RULES[kind],
+    )
+    return rename(state_dict, [rule.swapped() for rule in rules])
 
 
-def _rename_in_trunk(name: str) -> str | None:
-    if match := _STAGE_CONV.fullmatch(name):
-        stage, kernel, rest = match.groups()
-        return f"stages.{stage}.conv.{_KERNELS[kernel]}.{_rename_offset(rest)}"
-    if match := _STAGE_NORM.fullmatch(name):
-        return "stages.{}.norm.shared.{}".format(*match.groups())
-    module, _, rest = name.partition(".")
-    if module in _BRANCHES:
-        return f"{_BRANCHES[module]}.{_rename_offset(rest)}"
-    return None
+def rules_to_ours(names: Iterable[str]) -> list[Rule]:
+    """What :func:`convert_state_dict` does to a state dict of these names."""
+    names = list(names)
+    trunk = AUTHORS_RULES + UNIVERSENET_RULES
+    if not any(name.startswith(("backbone.", "neck.", "bbox_head.")) for name in names):
+        return trunk
+    laterals = _numbers(r"neck\.(?:0\.)?lateral_convs\.(\d+)\.", names)
+    last = last_level(names)  # FPN reads all stages of the backbone from some level on
+    return _detector_rules(
+        levels=[last - len(laterals) + 1 + i for i in laterals],
+        fpn="neck.0." if any(name.startswith("neck.0.") for name in names) else "neck.",
+        trunk=trunk,
+        predictors=[rule for rules in PREDICTOR_RULES.values() for rule in rules],
+    )
 
 
-def _rename_offset(name: str) -> str:
-    return name.replace("conv_offset.", "offset.", 1)
+def _detector_rules(
+    *, levels: Iterable[int], fpn: str, trunk: Iterable[Rule], predictors: Iterable[Rule]
+) -> list[Rule]:
+    # A neck of several modules is a list: FPN comes first, the trunk second.
+    return [
+        *(rule.under("backbone.", "backbone.bottom_up.") for rule in RESNET_RULES),
+        *(rule.under(fpn, "backbone.") for rule in fpn_rules(levels)),
+        *(rule.under("neck.1.", "head.trunk.") for rule in trunk),
+        *(rule.under("bbox_head.", "head.") for rule in predictors),
+    ]
+
+
+def _numbers(pattern: str, names: Iterable[str]) -> list[int]:
+    """The different numbers that a pattern finds at the beginning of names, ascending."""
+    return sorted({int(match[1]) for name in names if (match := re.match(pattern, name))})

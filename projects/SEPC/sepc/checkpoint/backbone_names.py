@@ -1,0 +1,41 @@
+"""Names of a ResNet: torchvision's, which timm and mmdetection share, and Detectron2's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .renaming import Rule
+
+_BLOCK = ("layer{stage}.{block}", "res{stage+1}.{block}")
+
+RESNET_RULES = [
+    Rule("conv1", "stem.conv1"),
+    Rule("bn1", "stem.conv1.norm"),
+    # mmdetection's deep stem is a Sequential of convolution, norm, ReLU
+    *(Rule(f"stem.{3 * i}", f"stem.conv{i + 1}") for i in range(3)),
+    *(Rule(f"stem.{3 * i + 1}", f"stem.conv{i + 1}.norm") for i in range(3)),
+    *(
+        rule.under(f"{_BLOCK[0]}.", f"{_BLOCK[1]}.")
+        for rule in [
+            # the offsets of a deformable convolution belong to it in mmdetection
+            Rule("conv2.conv_offset", "conv2_offset"),
+            Rule("conv2_offset", "conv2_offset"),  # so in its early versions
+            Rule("conv{conv}", "conv{conv}"),
+            Rule("bn{conv}", "conv{conv}.norm"),
+            Rule("downsample.0", "shortcut"),
+            Rule("downsample.1", "shortcut.norm"),
+        ]
+    ),
+]
+
+
+def is_resnet(names: Iterable[str]) -> bool:
+    """Whether these are the names of a ResNet by itself."""
+    return any(name.startswith("layer1.0.") for name in names)
+
+
+def last_level(names: Iterable[str], prefix: str = "backbone.") -> int:
+    """The level k, of stride 2^k, that the last stage of a backbone gives; 5 where there is none."""
+    stages = {name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)}
+    counted = {stage for stage in stages if stage.startswith("layer")}
+    return len(counted) + 1 if counted else 5

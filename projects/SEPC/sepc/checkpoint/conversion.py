@@ -1,0 +1,138 @@
+"""Weights of others for one particular model: renamed, checked against it, and accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from .backbone_names import RESNET_RULES, is_resnet
+from .names import convert_state_dict, restore_state_dict
+from .renaming import new_names, rename
+from .report import Report
+
+BACKBONE = "backbone.bottom_up."
+_COUNTER = "num_batches_tracked"
+
+
+def convert_weights(
+    weights: Mapping[str, Tensor], model: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], Report]:
+    """Weights of a whole detector, or of its backbone alone, under the names of a model.
+
+    A backbone is a ResNet of torchvision or timm; its classifier is left out, and nothing else of
+    the model is expected.
+
+    Args:
+        weights: of mmdetection's detectors, of torchvision or of timm.
+        model: a state dict of the model; names and shapes are read, so it may be on the meta device.
+
+    Returns:
+        the new weights, in float32 where they were in half precision, and the report. Look at it,
+        or let :meth:`.Report.check` do so: weights that do not fit are not among the new ones.
+
+    Raises:
+        ValueError: two names would become one, or the weights are those of another kind of detector.
+    """
+    report = Report()
+    if is_resnet(weights):
+        model = {name: value for name, value in model.items() if name.startswith(BACKBONE)}
+        kept = {name: x for name, x in weights.items() if not name.startswith("fc.")}
+        report.dropped |= {name: "the classifier" for name in weights if name not in kept}
+        rules = [rule.under("", BACKBONE) for rule in RESNET_RULES]
+        fits = {old for old, (_, fit) in new_names(kept, rules).items() if fit}
+        report.left_over += [name for name in kept if name not in fits]
+        renamed = rename({name: kept[name] for name in kept if name in fits}, rules)
+        old_names: Sequence[str] = [name for name in kept if name in fits]
+    else:
+        kept = _without_constants(weights, report)
+        renamed = convert_state_dict(kept)
+        old_names = list(kept)
+    converted = _fitted(dict(zip(old_names, renamed, strict=True)), renamed, model, report)
+    _fill_counters(converted, model, report)
+    report.missing += [name for name in model if name not in converted and not _named(name, report)]
+    return converted, report
+
+
+def restore_weights(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Report]:
+    """The way back of a whole detector: its weights under the names of mmdetection.
+
+    Names that mmdetection has none for are left over in the report.
+    """
+    restored = restore_state_dict(weights)
+    report = Report()
+    for old, new in zip(weights, restored, strict=True):
+        if old == new:
+            report.left_over.append(old)
+        else:
+            report.mapped[old] = new
+    return {name: x for name, x in restored.items() if name in report.mapped.values()}, report
+
+
+def _without_constants(weights: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
+    """Without GFL's list of distances 0 to B, which mmdetection keeps with the weights."""
+    name = "bbox_head.integral.project"
+    kept = dict(weights)
+    if name in kept:
+        distances = kept[name].float()
+        if torch.equal(distances, torch.arange(len(distances), dtype=torch.float32)):
+            del kept[name]
+            report.dropped[name] = "the distances 0, 1, 2, ... of which it takes the mean"
+    return kept
+
+
+def _fitted(
+    names: Mapping[str, str],
+    renamed: Mapping[str, Tensor],
+    model: Mapping[str, Tensor],
+    report: Report,
+) -> dict[str, Tensor]:
+    converted = {}
+    halves = 0
+    for old, new in names.items():
+        value = renamed[new]
+        if new not in model:
+            report.left_over.append(old)
+        elif value.shape != model[new].shape:
+            report.other_shapes.append(
+                f"{old} -> {new}: {tuple(value.shape)} in the checkpoint, "
+                f"{tuple(model[new].shape)} in the model{_hint(new, value, model[new])}"
+            )
+        else:
+            report.mapped[old] = new
+            half = value.dtype in (torch.float16, torch.bfloat16)
+            halves += half
+            converted[new] = value.float() if half else value
+    if halves:
+        report.notes.append(f"{halves} weights were in half precision and are in float32 now")
+    return converted
+
+
+def _hint(name: str, value: Tensor, expected: Tensor) -> str:
+    """A word on predictors with one output more for the background."""
+    if not name.endswith(("cls_score.weight", "cls_score.bias")):
+        return ""
+    anchors = value.shape[0] - expected.shape[0]
+    if anchors > 0 and expected.shape[0] % anchors == 0:
+        return (
+            f" (it may have an output for the background: a softmax over "
+            f"{expected.shape[0] // anchors} classes and one; the detectors here have sigmoids)"
+        )
+    return ""
+
+
+def _fill_counters(
+    converted: dict[str, Tensor], model: Mapping[str, Tensor], report: Report
+) -> None:
+    """Counters of batches mean nothing at a fixed momentum; files before torch 0.4.1 lack them."""
+    for name in model:
+        norm = name.removesuffix(_COUNTER)
+        if name.endswith(_COUNTER) and name not in converted and f"{norm}running_mean" in converted:
+            converted[name] = torch.zeros((), dtype=torch.long)
+            report.filled.append(name)
+
+
+def _named(name: str, report: Report) -> bool:
+    """Whether a report already has a line for this name of the model."""
+    return any(f"-> {name}:" in line for line in report.other_shapes)

@@ -1,0 +1,89 @@
+"""What became of each weight in a conversion."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+MAX_NAMED = 10
+
+
+@dataclass
+class Report:
+    """The account of a conversion.
+
+    Attributes:
+        mapped: new name by old name.
+        dropped: why, by the old name of a weight that is not needed.
+        filled: new names of what the checkpoint lacks and has only one possible value.
+        left_over: old names that the model has no place for.
+        missing: names of the model that the checkpoint has nothing for.
+        other_shapes: a line for each weight whose shape is not the model's.
+        notes: what else should be known.
+    """
+
+    mapped: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    filled: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    other_shapes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """
+        Raises:
+            ValueError: if something is left over on either side, or has another shape.
+        """
+        problems = [
+            f"{text}: {some(items)}"
+            for text, items in (
+                ("in the checkpoint only", self.left_over),
+                ("in the model only", self.missing),
+                ("of other shapes", self.other_shapes),
+            )
+            if items
+        ]
+        if problems:
+            raise ValueError(
+                "the checkpoint does not fit the config "
+                f"({len(self.mapped)} weights do): " + "; ".join(problems)
+            )
+
+    def __str__(self) -> str:
+        """Some lines to print: numbers by part of the detector, and what was not just renamed."""
+        parts = Counter(_part(name) for name in self.mapped.values())
+        counts = ", ".join(f"{name} {number}" for name, number in parts.items())
+        lines = [f"mapped {len(self.mapped)} weights: {counts}"]
+        lines += [f"left out {name}: {why}" for name, why in self.dropped.items()]
+        if self.filled:
+            lines.append(f"set to zero, not in the checkpoint: {some(self.filled)}")
+        lines += [
+            f"{text} ({len(items)}): {some(items)}"
+            for text, items in (
+                ("left over in the checkpoint", self.left_over),
+                ("left over in the model", self.missing),
+                ("of other shapes", self.other_shapes),
+            )
+            if items
+        ]
+        return "\n".join(lines + self.notes)
+
+
+def some(items: list[str]) -> str:
+    """The first ones, and how many more there are."""
+    more = f" and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else ""
+    return ", ".join(items[:MAX_NAMED]) + more
+
+
+def _part(name: str) -> str:
+    for prefix, part in (
+        ("backbone.bottom_up.", "backbone"),
+        ("backbone.", "FPN"),
+        ("neck.1.", "trunk"),
+        ("neck.", "FPN"),
+        ("head.trunk.", "trunk"),
+    ):
+        if name.startswith(prefix):
+            return part
+    return "predictors" if "head." in name else "backbone"
