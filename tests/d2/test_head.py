@@ -58,13 +58,6 @@ def test_numbers_out_of_range(overrides, message):
         make_head(**overrides)
 
 
-def test_trunk_without_padding_is_refused():
-    with pytest.raises(
-        ValueError, match="expected a trunk with head_padding=\"same\", got 'valid'"
-    ):
-        make_head(trunk=build_sepc("pconv", in_channels=4, head_padding="valid"))
-
-
 def test_box_predictor_of_other_width_and_bias():
     head = make_head(num_anchors=1, box_dim=7, box_bias=1.0)
     _, boxes = head([torch.zeros(1, 4, h, w) for h, w in SIZES])

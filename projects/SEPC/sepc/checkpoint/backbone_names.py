@@ -35,7 +35,7 @@ def is_resnet(names: Iterable[str]) -> bool:
 
 
 def last_level(names: Iterable[str], prefix: str = "backbone.") -> int:
-    """The level k, of stride 2^k, that the last stage of a backbone gives; 5 where there is none."""
+    """The level k, of stride 2^k, of a backbone's last stage; 5 where there is none."""
     stages = {name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)}
     counted = {stage for stage in stages if stage.startswith("layer")}
     return len(counted) + 1 if counted else 5

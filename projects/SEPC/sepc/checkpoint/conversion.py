@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from .backbone_names import RESNET_RULES, is_resnet
 from .names import convert_state_dict, restore_state_dict
-from .renaming import new_names, rename
+from .renaming import rename
 from .report import Report
 
 BACKBONE = "backbone.bottom_up."
@@ -26,32 +26,27 @@ def convert_weights(
 
     Args:
         weights: of mmdetection's detectors, of torchvision or of timm.
-        model: a state dict of the model; names and shapes are read, so it may be on the meta device.
+        model: a state dict of the model; only names and shapes are read: the meta device will do.
 
     Returns:
-        the new weights, in float32 where they were in half precision, and the report. Look at it,
-        or let :meth:`.Report.check` do so: weights that do not fit are not among the new ones.
+        the new weights, in float32 where they were in half precision, and the report. Weights that
+        do not fit are not among the new ones: let :meth:`.Report.check` say so.
 
     Raises:
-        ValueError: two names would become one, or the weights are those of another kind of detector.
+        ValueError: two names would become one.
     """
     report = Report()
     if is_resnet(weights):
-        model = {name: value for name, value in model.items() if name.startswith(BACKBONE)}
-        kept = {name: x for name, x in weights.items() if not name.startswith("fc.")}
-        report.dropped |= {name: "the classifier" for name in weights if name not in kept}
-        rules = [rule.under("", BACKBONE) for rule in RESNET_RULES]
-        fits = {old for old, (_, fit) in new_names(kept, rules).items() if fit}
-        report.left_over += [name for name in kept if name not in fits]
-        renamed = rename({name: kept[name] for name in kept if name in fits}, rules)
-        old_names: Sequence[str] = [name for name in kept if name in fits]
+        model = _part_of_backbone(model, report)
+        kept = _without_classifier(weights, report)
+        renamed = rename(kept, [rule.under("", BACKBONE) for rule in RESNET_RULES])
     else:
         kept = _without_constants(weights, report)
         renamed = convert_state_dict(kept)
-        old_names = list(kept)
-    converted = _fitted(dict(zip(old_names, renamed, strict=True)), renamed, model, report)
+    converted = _fitted(dict(zip(kept, renamed, strict=True)), renamed, model, report)
     _fill_counters(converted, model, report)
-    report.missing += [name for name in model if name not in converted and not _named(name, report)]
+    found = converted.keys() | report.other_shapes.keys()
+    report.missing += [name for name in model if name not in found]
     return converted, report
 
 
@@ -61,13 +56,26 @@ def restore_weights(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], R
     Names that mmdetection has none for are left over in the report.
     """
     restored = restore_state_dict(weights)
-    report = Report()
-    for old, new in zip(weights, restored, strict=True):
-        if old == new:
-            report.left_over.append(old)
-        else:
-            report.mapped[old] = new
-    return {name: x for name, x in restored.items() if name in report.mapped.values()}, report
+    pairs = list(zip(weights, restored, strict=True))
+    report = Report(
+        mapped={old: new for old, new in pairs if old != new},
+        left_over=[old for old, new in pairs if old == new],
+    )
+    return {new: restored[new] for new in report.mapped.values()}, report
+
+
+def _part_of_backbone(model: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
+    """What of the model an ImageNet backbone is to fill: it has no offsets, which start at zero."""
+    backbone = {name: value for name, value in model.items() if name.startswith(BACKBONE)}
+    offsets = [name for name in backbone if ".conv2_offset." in name]
+    if offsets:
+        report.notes.append(f"{len(offsets)} weights of offsets start at zero, as without the file")
+    return {name: value for name, value in backbone.items() if name not in offsets}
+
+
+def _without_classifier(weights: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
+    report.dropped |= {x: "the classifier" for x in ("fc.weight", "fc.bias") if x in weights}
+    return {name: value for name, value in weights.items() if name not in report.dropped}
 
 
 def _without_constants(weights: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
@@ -95,7 +103,7 @@ def _fitted(
         if new not in model:
             report.left_over.append(old)
         elif value.shape != model[new].shape:
-            report.other_shapes.append(
+            report.other_shapes[new] = (
                 f"{old} -> {new}: {tuple(value.shape)} in the checkpoint, "
                 f"{tuple(model[new].shape)} in the model{_hint(new, value, model[new])}"
             )
@@ -131,8 +139,3 @@ def _fill_counters(
         if name.endswith(_COUNTER) and name not in converted and f"{norm}running_mean" in converted:
             converted[name] = torch.zeros((), dtype=torch.long)
             report.filled.append(name)
-
-
-def _named(name: str, report: Report) -> bool:
-    """Whether a report already has a line for this name of the model."""
-    return any(f"-> {name}:" in line for line in report.other_shapes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 Value = TypeVar("Value")
@@ -37,22 +37,14 @@ def rename(state_dict: Mapping[str, Value], rules: Iterable[Rule]) -> dict[str, 
     Raises:
         ValueError: two names would become one.
     """
+    rules = list(rules)
     renamed: dict[str, Value] = {}
-    for name, (new_name, _) in new_names(state_dict, rules).items():
+    for name, value in state_dict.items():
+        new_name = next(_applied(name, rules), name)
         if new_name in renamed:
             raise ValueError(f"two weights would become {new_name!r}; the second is {name!r}")
-        renamed[new_name] = state_dict[name]
+        renamed[new_name] = value
     return renamed
-
-
-def new_names(names: Iterable[str], rules: Iterable[Rule]) -> dict[str, tuple[str, bool]]:
-    """By each name the new one, and whether a rule fits it."""
-    rules = list(rules)
-    found = {}
-    for name in names:
-        renamed = next(_applied(name, rules), None)
-        found[name] = (name, False) if renamed is None else (renamed, True)
-    return found
 
 
 def _applied(name: str, rules: Iterable[Rule]) -> Iterator[str]:
@@ -66,7 +58,7 @@ def _applied(name: str, rules: Iterable[Rule]) -> Iterator[str]:
             yield _filled(rule.ours, values) + match["rest"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(template: str) -> tuple[re.Pattern[str], dict[str, int]]:
     """The names that fit a template, and what is added to each of its numbers."""
     fields = list(_FIELD.finditer(template))

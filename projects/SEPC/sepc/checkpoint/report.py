@@ -18,7 +18,7 @@ class Report:
         filled: new names of what the checkpoint lacks and has only one possible value.
         left_over: old names that the model has no place for.
         missing: names of the model that the checkpoint has nothing for.
-        other_shapes: a line for each weight whose shape is not the model's.
+        other_shapes: what is wrong, by the new name of a weight whose shape is not the model's.
         notes: what else should be known.
     """
 
@@ -27,7 +27,7 @@ class Report:
     filled: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    other_shapes: list[str] = field(default_factory=list)
+    other_shapes: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def check(self) -> None:
@@ -40,7 +40,7 @@ class Report:
             for text, items in (
                 ("in the checkpoint only", self.left_over),
                 ("in the model only", self.missing),
-                ("of other shapes", self.other_shapes),
+                ("of other shapes", list(self.other_shapes.values())),
             )
             if items
         ]
@@ -63,7 +63,7 @@ class Report:
             for text, items in (
                 ("left over in the checkpoint", self.left_over),
                 ("left over in the model", self.missing),
-                ("of other shapes", self.other_shapes),
+                ("of other shapes", list(self.other_shapes.values())),
             )
             if items
         ]

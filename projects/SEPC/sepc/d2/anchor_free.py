@@ -68,7 +68,7 @@ class AnchorFreeBranch(nn.Module):
         Unlike the official code, which divides by zero where there is none.
 
         Args:
-            features: L maps that the head reads.
+            features: L maps of the sizes on which the anchors are laid.
             logits: L tensors (N, Rl, K).
             distances: L tensors (N, Rl, 4), before the ReLU.
             image_sizes: N times height and width.

@@ -97,7 +97,7 @@ class AssignedDetector(ChecksGroundTruth, DenseDetector):
         flat = self._transpose_dense_predictions(predictions, self.prediction_dims)
         targets = label_anchors(
             self.anchor_generator,
-            features,
+            predictions[0],
             images.image_sizes,
             gt_instances,
             assign=self.assign,
@@ -112,7 +112,7 @@ class AssignedDetector(ChecksGroundTruth, DenseDetector):
         levels = list(
             zip(
                 *self._transpose_dense_predictions(predictions, self.prediction_dims),
-                self.anchor_generator(features),
+                self.anchor_generator(predictions[0]),
                 self.anchor_generator.strides,
                 strict=True,
             )

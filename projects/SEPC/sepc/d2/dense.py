@@ -58,7 +58,7 @@ def label_anchors(
 
     Args:
         generator: of one anchor per position.
-        features: L maps that the head reads.
+        features: L maps of the sizes on which the anchors are laid.
         image_sizes: N times height and width.
         gt_instances: N, with ``gt_boxes`` and ``gt_classes``.
         assign: which anchor belongs to which ground truth of an image.

@@ -60,7 +60,7 @@ class FreeAnchor(RetinaNet):
         sums = free_anchor_losses(
             logits,
             deltas,
-            Boxes.cat(self.anchor_generator(features)).tensor,
+            Boxes.cat(self.anchor_generator(predictions[0])).tensor,
             [x.gt_boxes.tensor for x in gt_instances],
             [x.gt_classes for x in gt_instances],
             delta_weights=self.box2box_transform.weights,

@@ -13,10 +13,11 @@ from ..methods.boxes import upcast
 from .anchor_free import AnchorFreeBranch
 from .dense import above, choose, suppress
 from .ground_truth import ChecksGroundTruth
+from .inclusive import InclusiveBoxes
 from .retinanet import RetinaNet
 
 
-class FSAF(ChecksGroundTruth, DenseDetector):
+class FSAF(ChecksGroundTruth, InclusiveBoxes, DenseDetector):
     """The anchor-free branch alone, as the authors of SEPC train it.
 
     Its head is a :class:`.head.SEPCHead` with ``box_bias=1``, so that the ReLU starts open.
@@ -37,14 +38,16 @@ class FSAF(ChecksGroundTruth, DenseDetector):
         test_topk_candidates: int = 1000,
         test_nms_thresh: float = 0.5,
         max_detections_per_image: int = 100,
+        inclusive_boxes: bool = False,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
-        """See :class:`AnchorFreeBranch` and Detectron2's ``RetinaNet`` for the arguments."""
+        """See :class:`AnchorFreeBranch` and :class:`RetinaNet` for the arguments."""
         super().__init__(
             backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
         )
         self.num_classes = num_classes
+        self.inclusive_boxes = inclusive_boxes
         self.anchor_free = AnchorFreeBranch(
             strides=_strides(self),
             num_classes=num_classes,
@@ -67,7 +70,7 @@ class FSAF(ChecksGroundTruth, DenseDetector):
     ) -> dict[str, Tensor]:
         logits, distances = self._transpose_dense_predictions(predictions, [self.num_classes, 4])
         cls, box = self.anchor_free.losses(
-            features,
+            predictions[0],
             logits,
             distances,
             images.image_sizes,
@@ -80,7 +83,7 @@ class FSAF(ChecksGroundTruth, DenseDetector):
         self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
     ) -> list[Instances]:
         logits, distances = self._transpose_dense_predictions(predictions, [self.num_classes, 4])
-        return _detect(self, images, self.anchor_free.boxes(features, distances), logits)
+        return _detect(self, images, self.anchor_free.boxes(predictions[0], distances), logits)
 
 
 class FSAFRetinaNet(RetinaNet):
@@ -127,7 +130,7 @@ class FSAFRetinaNet(RetinaNet):
             predictions[2:], [self.num_classes, 4]
         )
         cls, box = self.anchor_free.losses(
-            features,
+            predictions[0],
             logits,
             distances,
             images.image_sizes,
@@ -150,9 +153,9 @@ class FSAFRetinaNet(RetinaNet):
             self.box2box_transform.apply_deltas(
                 upcast(x).flatten(0, 1), anchors.tensor.repeat(len(x), 1)
             ).view_as(x)
-            for x, anchors in zip(deltas, self.anchor_generator(features), strict=True)
+            for x, anchors in zip(deltas, self.anchor_generator(predictions[0]), strict=True)
         ]
-        free_boxes = self.anchor_free.boxes(features, distances)
+        free_boxes = self.anchor_free.boxes(predictions[0], distances)
         return _detect(self, images, boxes + free_boxes, logits + free_logits)
 
 

@@ -14,6 +14,9 @@ class SEPCHead(nn.Module):
 
     It takes the place of ``RetinaNetHead`` and returns what that returns. The trunk does the work
     of the two towers, so one 3x3 convolution per branch is all that follows.
+
+    With a trunk of ``head_padding="valid"`` the predictions are smaller than the maps it reads. The
+    detectors of this package lay their anchors on the predictions; Detectron2's own do not.
     """
 
     def __init__(
@@ -39,8 +42,7 @@ class SEPCHead(nn.Module):
                 with 1 (FCOS, Sec 3.2); 0 for none.
 
         Raises:
-            ValueError: for a number out of its range, or a trunk whose maps are smaller than the
-                ones it reads (``head_padding="valid"``).
+            ValueError: for a number out of its range.
         """
         super().__init__()
         if num_classes < 1 or num_anchors < 1:
@@ -50,12 +52,6 @@ class SEPCHead(nn.Module):
             )
         if not 0.0 < prior_prob < 1.0:
             raise ValueError(f"prior_prob must lie between 0 and 1, got {prior_prob}")
-        if trunk.head_padding != "same":
-            raise ValueError(
-                'expected a trunk with head_padding="same", '
-                f"got {trunk.head_padding!r}: its maps are two cells smaller than the feature maps "
-                "on which Detectron2's anchor generator lays the anchors"
-            )
         self.trunk = trunk
         # RetinaNet, Sec 4.1: every class starts with probability `prior_prob`.
         self.prior_logit = -math.log((1 - prior_prob) / prior_prob)
@@ -70,7 +66,8 @@ class SEPCHead(nn.Module):
             features: L maps of shape (N, C, Hl, Wl), fine to coarse.
 
         Returns:
-            logits, L maps of shape (N, A*K, Hl, Wl), and deltas, L maps of shape (N, A*D, Hl, Wl).
+            logits, L maps of shape (N, A*K, Hl, Wl), and deltas, L maps of shape (N, A*D, Hl, Wl),
+            of the size that the trunk's maps have.
 
         Raises:
             ValueError: for other than ``num_scales`` levels, if that is not 0.

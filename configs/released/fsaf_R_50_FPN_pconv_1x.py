@@ -1,0 +1,6 @@
+"""FSAF with "pconv" for the authors' released weights. They publish AP 38.6 on COCO val."""
+
+from .fsaf_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
+
+model.head.trunk.variant = "pconv"
+train.output_dir = "./output/released/fsaf_R_50_FPN_pconv_1x"

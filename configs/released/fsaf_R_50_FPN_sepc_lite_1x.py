@@ -1,0 +1,6 @@
+"""FSAF with "sepc_lite" for the authors' released weights. They publish AP 40.5 on COCO val."""
+
+from .fsaf_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
+
+model.head.trunk.variant = "sepc_lite"
+train.output_dir = "./output/released/fsaf_R_50_FPN_sepc_lite_1x"

@@ -1,0 +1,6 @@
+"""RetinaNet with "pconv" for the authors' released weights. They publish AP 37.0 on COCO val."""
+
+from .retinanet_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
+
+model.head.trunk.variant = "pconv"
+train.output_dir = "./output/released/retinanet_R_50_FPN_pconv_1x"
