@@ -1,4 +1,4 @@
-"""FreeAnchor with "pconv_ibn" for the authors' released weights. They publish AP 41.0 on COCO val."""
+"""FreeAnchor with "pconv_ibn" for the authors' released weights. They publish AP 41.0."""
 
 from .free_anchor_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 

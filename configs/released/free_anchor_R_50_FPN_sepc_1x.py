@@ -1,4 +1,4 @@
-"""FreeAnchor with "sepc" for the authors' released weights. They publish AP 43.0 on COCO val."""
+"""FreeAnchor with "sepc" for the authors' released weights. They publish AP 43.0."""
 
 from detectron2.config import LazyConfig as _LazyConfig
 

@@ -1,4 +1,4 @@
-"""FSAF with plain towers for the authors' released weights. They publish AP 36.8 on COCO val."""
+"""FSAF with plain towers for the authors' released weights. They publish AP 36.8."""
 
 from detectron2.config import LazyConfig as _LazyConfig
 

@@ -1,4 +1,4 @@
-"""FSAF with "pconv_ibn" for the authors' released weights. They publish AP 39.1 on COCO val."""
+"""FSAF with "pconv_ibn" for the authors' released weights. They publish AP 39.1."""
 
 from .fsaf_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 

@@ -1,4 +1,4 @@
-"""FSAF with "sepc_lite" for the authors' released weights. They publish AP 40.5 on COCO val."""
+"""FSAF with "sepc_lite" for the authors' released weights. They publish AP 40.5."""
 
 from .fsaf_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 

@@ -1,4 +1,4 @@
-"""RetinaNet with "pconv" for the authors' released weights. They publish AP 37.0 on COCO val."""
+"""RetinaNet with "pconv" for the authors' released weights. They publish AP 37.0."""
 
 from .retinanet_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 

@@ -1,4 +1,4 @@
-"""RetinaNet with "pconv_ibn" for the authors' released weights. They publish AP 37.8 on COCO val."""
+"""RetinaNet with "pconv_ibn" for the authors' released weights. They publish AP 37.8."""
 
 from .retinanet_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 

@@ -1,4 +1,4 @@
-"""RetinaNet with "sepc" for the authors' released weights. They publish AP 39.6 on COCO val."""
+"""RetinaNet with "sepc" for the authors' released weights. They publish AP 39.6."""
 
 from detectron2.config import LazyConfig as _LazyConfig
 

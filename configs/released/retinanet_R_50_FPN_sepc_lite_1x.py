@@ -1,4 +1,4 @@
-"""RetinaNet with "sepc_lite" for the authors' released weights. They publish AP 38.5 on COCO val."""
+"""RetinaNet with "sepc_lite" for the authors' released weights. They publish AP 38.5."""
 
 from .retinanet_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 

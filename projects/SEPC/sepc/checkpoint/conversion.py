@@ -50,18 +50,27 @@ def convert_weights(
     return converted, report
 
 
-def restore_weights(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Report]:
-    """The way back of a whole detector: its weights under the names of mmdetection.
+def restore_weights(
+    weights: Mapping[str, Tensor], model: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], Report]:
+    """The way back of a whole detector: the weights of a model under the names of mmdetection.
 
-    Names that mmdetection has none for are left over in the report.
+    Args:
+        weights: under our names.
+        model: see :func:`convert_weights`.
+
+    Returns:
+        the weights under the other names, and the report. Weights that the model or mmdetection
+        has no names for are left over.
     """
-    restored = restore_state_dict(weights)
-    pairs = list(zip(weights, restored, strict=True))
-    report = Report(
-        mapped={old: new for old, new in pairs if old != new},
-        left_over=[old for old, new in pairs if old == new],
-    )
-    return {new: restored[new] for new in report.mapped.values()}, report
+    report = Report()
+    fitting = _fitted({name: name for name in weights}, weights, model, report)
+    found = fitting.keys() | report.other_shapes.keys()
+    report.missing += [name for name in model if name not in found]
+    restored = restore_state_dict(fitting)
+    report.mapped = dict(zip(fitting, restored, strict=True))
+    report.left_over += [old for old, new in report.mapped.items() if old == new]
+    return restored, report
 
 
 def _part_of_backbone(model: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
@@ -104,7 +113,7 @@ def _fitted(
             report.left_over.append(old)
         elif value.shape != model[new].shape:
             report.other_shapes[new] = (
-                f"{old} -> {new}: {tuple(value.shape)} in the checkpoint, "
+                f"{f'{old} -> {new}' if old != new else new}: {tuple(value.shape)} in the checkpoint, "
                 f"{tuple(model[new].shape)} in the model{_hint(new, value, model[new])}"
             )
         else:
