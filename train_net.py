@@ -96,7 +96,7 @@ def load_or_resume(cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume
         start = checkpointer.load(last, strict=True)["iteration"] + 1
         logger.info(f"Continuing at iteration {start} from {last}")
     else:
-        checkpointer.load(cfg.train.init_checkpoint, checkpointables=[])
+        checkpointer.load(cfg.train.init_checkpoint, checkpointables=[], allow_other_classes=True)
         if last:
             logger.warning(f"Starting anew over {last}; --resume would have continued it")
     return start

@@ -5,8 +5,8 @@
 
 IN is a file or an address. It is a whole detector of mmdetection, or a ResNet by itself
 (torchvision, timm), which becomes the detector's backbone; pass OUT.pth as train.init_checkpoint.
-With --reverse a detector of ours gets mmdetection's names. IN is read as data: no code in it is run.
-What does not fit is an error, and then there is no OUT.
+With --reverse a detector of ours gets mmdetection's names. IN is read as data: no code in it is
+run. What does not fit is an error, and then there is no OUT.
 """
 
 import argparse

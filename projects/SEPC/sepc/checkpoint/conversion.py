@@ -112,8 +112,9 @@ def _fitted(
         if new not in model:
             report.left_over.append(old)
         elif value.shape != model[new].shape:
+            name = new if old == new else f"{old} -> {new}"
             report.other_shapes[new] = (
-                f"{f'{old} -> {new}' if old != new else new}: {tuple(value.shape)} in the checkpoint, "
+                f"{name}: {tuple(value.shape)} in the checkpoint, "
                 f"{tuple(model[new].shape)} in the model{_hint(new, value, model[new])}"
             )
         else:

@@ -2,12 +2,15 @@
 
 import os
 from typing import Any
+from urllib.parse import parse_qs
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.utils.file_io import PathManager
 
+from ...checkpoint.reading import read_data
 from ...files import written_whole
+from .classes import find_other_classes
 
 MAX_NAMED_KEYS = 10
 
@@ -44,7 +47,12 @@ class Checkpointer(DetectionCheckpointer):
             partial.write_text(last_filename_basename)
 
     def load(
-        self, path: str, checkpointables: list[str] | None = None, *, strict: bool = False
+        self,
+        path: str,
+        checkpointables: list[str] | None = None,
+        *,
+        strict: bool = False,
+        allow_other_classes: bool = False,
     ) -> dict[str, Any]:
         """Load the model and the named checkpointables (None: all) from ``path``.
 
@@ -54,6 +62,8 @@ class Checkpointer(DetectionCheckpointer):
             checkpointables: see fvcore's ``Checkpointer``.
             strict: whether every key of the model must come from the file and every key of the
                 file must fit. Otherwise a part is enough, such as a backbone for a detector.
+            allow_other_classes: keep the model's own class predictors, with a warning, where the
+                file has some for another number of classes.
 
         Returns:
             what the file holds besides.
@@ -65,7 +75,7 @@ class Checkpointer(DetectionCheckpointer):
         """
         if not path:
             return {}
-        self._strict, self._path = strict, path
+        self._strict, self._path, self._allow_other_classes = strict, path, allow_other_classes
         local = PathManager.get_local_path(path.partition("?")[0])
         if not os.path.isfile(local):
             raise FileNotFoundError(f"checkpoint not found: {path}")
@@ -75,17 +85,31 @@ class Checkpointer(DetectionCheckpointer):
             self._parsed_url_during_load = None
 
     def _load_file(self, filename: str) -> dict[str, Any]:
-        try:
-            return super()._load_file(filename)
-        except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{filename} is not a readable checkpoint: {reason}") from error
-
-    def _torch_load(self, f: str) -> Any:
-        return torch.load(f, map_location="cpu", weights_only=True)
+        """The formats of Detectron2, read as data alone: unlike there, no pickle runs code."""
+        data = read_data(filename)
+        if not isinstance(data, dict):
+            raise ValueError(f"{filename}: expected a dict of weights, got {type(data).__name__}")
+        if filename.endswith(".pkl"):
+            return data if "model" in data and "__author__" in data else _of_caffe2(data)
+        if filename.endswith(".pyth"):
+            return _of_pycls(data, filename)
+        if "model" not in data and "state_dict" in data:
+            raise ValueError(
+                f"{filename} looks like a checkpoint of mmdetection: "
+                "tools/convert_checkpoint.py makes one for this model of it"
+            )
+        loaded = data if "model" in data else {"model": data}
+        queries = parse_qs(self._path.partition("?")[2])
+        if queries.pop("matching_heuristics", ["False"]) == ["True"]:
+            loaded["matching_heuristics"] = True
+        if queries:
+            raise ValueError(f"{self._path}: expected ?matching_heuristics=True, got {queries}")
+        return loaded
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         incompatible = super()._load_model(checkpoint)
+        if self._allow_other_classes:
+            incompatible = self._with_own_class_predictors(incompatible)
         shapes = [
             f"{key}: expected {tuple(expected)}, got {tuple(got)}"
             for key, got, expected in incompatible.incorrect_shapes
@@ -106,6 +130,32 @@ class Checkpointer(DetectionCheckpointer):
                 f"unexpected keys: {_some(incompatible.unexpected_keys)}"
             )
         return incompatible
+
+    def _with_own_class_predictors(self, incompatible: Any) -> Any:
+        """Without the keys of class predictors for another number of classes."""
+        found = find_other_classes(self.model, incompatible.incorrect_shapes)
+        if found is None:
+            return incompatible
+        self.logger.warning(
+            f"{self._path} was trained on {found.before} classes, the model has {found.now}: "
+            f"its class predictors start anew ({', '.join(found.keys)}), all else is kept"
+        )
+        missing = [key for key in incompatible.missing_keys if key not in found.keys]
+        return incompatible._replace(missing_keys=missing, incorrect_shapes=[])
+
+
+def _of_caffe2(data: dict[str, Any]) -> dict[str, Any]:
+    """Detectron's own format; its ImageNet models have no "blobs"."""
+    blobs = data.get("blobs", data)
+    weights = {key: value for key, value in blobs.items() if not key.endswith("_momentum")}
+    return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
+
+
+def _of_pycls(data: dict[str, Any], filename: str) -> dict[str, Any]:
+    if "model_state" not in data:
+        raise ValueError(f"{filename}: expected 'model_state' in a .pyth file, got {sorted(data)}")
+    weights = {k: v for k, v in data["model_state"].items() if not k.endswith("batches_tracked")}
+    return {"model": weights, "__author__": "pycls", "matching_heuristics": True}
 
 
 def _some(items: list[str]) -> str:
