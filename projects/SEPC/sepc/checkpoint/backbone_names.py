@@ -8,25 +8,30 @@ from .renaming import Rule
 
 _BLOCK = ("layer{stage}.{block}", "res{stage+1}.{block}")
 
-RESNET_RULES = [
-    Rule("conv1", "stem.conv1"),
-    Rule("bn1", "stem.conv1.norm"),
-    # mmdetection's deep stem is a Sequential of convolution, norm, ReLU
-    *(Rule(f"stem.{3 * i}", f"stem.conv{i + 1}") for i in range(3)),
-    *(Rule(f"stem.{3 * i + 1}", f"stem.conv{i + 1}.norm") for i in range(3)),
-    *(
-        rule.under(f"{_BLOCK[0]}.", f"{_BLOCK[1]}.")
-        for rule in [
-            # the offsets of a deformable convolution belong to it in mmdetection
-            Rule("conv2.conv_offset", "conv2_offset"),
-            Rule("conv2_offset", "conv2_offset"),  # so in its early versions
-            Rule("conv{conv}", "conv{conv}"),
-            Rule("bn{conv}", "conv{conv}.norm"),
-            Rule("downsample.0", "shortcut"),
-            Rule("downsample.1", "shortcut.norm"),
-        ]
-    ),
+# Norms come before their convolutions, of whose names theirs are longer forms here.
+PLAIN_STEM_RULES = [Rule("bn1", "stem.conv1.norm"), Rule("conv1", "stem.conv1")]
+# in mmdetection a Sequential of convolution, norm, ReLU, three times
+DEEP_STEM_RULES = [
+    rule
+    for i in range(3)
+    for rule in (
+        Rule(f"stem.{3 * i + 1}", f"stem.conv{i + 1}.norm"),
+        Rule(f"stem.{3 * i}", f"stem.conv{i + 1}"),
+    )
 ]
+STAGE_RULES = [
+    rule.under(f"{_BLOCK[0]}.", f"{_BLOCK[1]}.")
+    for rule in [
+        Rule("bn{conv}", "conv{conv}.norm"),
+        # the offsets of a deformable convolution belong to it in mmdetection
+        Rule("conv2.conv_offset", "conv2_offset"),
+        Rule("conv2_offset", "conv2_offset"),  # so in its early versions
+        Rule("conv{conv}", "conv{conv}"),
+        Rule("downsample.1", "shortcut.norm"),
+        Rule("downsample.0", "shortcut"),
+    ]
+]
+RESNET_RULES = PLAIN_STEM_RULES + DEEP_STEM_RULES + STAGE_RULES
 
 
 def is_resnet(names: Iterable[str]) -> bool:

@@ -1,0 +1,66 @@
+"""What the tests of the released detectors share."""
+
+import importlib.util
+
+import torch
+from detectron2.config import LazyCall, instantiate
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import Backbone
+
+from sepc.d2.engine import load_config
+
+from .helpers import CONFIGS, ROOT
+
+RELEASED = CONFIGS / "released"
+
+_spec = importlib.util.spec_from_file_location("convert", ROOT / "tools" / "convert_checkpoint.py")
+convert_tool = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(convert_tool)
+
+
+def released_config(name, *overrides):
+    return load_config(str(RELEASED / f"{name}.py"), list(overrides))
+
+
+def on_meta(cfg):
+    """The model of a config, full size and without values."""
+    with torch.device("meta"):
+        return instantiate(cfg.model)
+
+
+def convert(checkpoint, folder, config, *flags):
+    """Write a file, run the tool on it, and return the weights it wrote."""
+    source, out = folder / "theirs.pth", folder / "ours.pth"
+    torch.save(checkpoint, source)
+    convert_tool.main([str(source), str(out), "--config-file", str(config), *flags])
+    return torch.load(out, weights_only=True)["state_dict" if "--reverse" in flags else "model"]
+
+
+class MapsFromPixels(Backbone):
+    """Stands in for ResNet and FPN: five levels of the right sizes, from the image and seeded."""
+
+    size_divisibility = 32
+
+    def __init__(self, *, out_channels):
+        super().__init__()
+        self.out_channels = out_channels
+
+    def forward(self, x):
+        generator = torch.Generator().manual_seed(0)
+        maps = {}
+        for name, shape in self.output_shape().items():
+            size = [-(-side // shape.stride) for side in x.shape[-2:]]
+            maps[name] = torch.randn(
+                len(x), self.out_channels, *size, generator=generator
+            ) + torch.nn.functional.interpolate(x.mean(1, keepdim=True), size)
+        return maps
+
+    def output_shape(self):
+        return {
+            f"p{k}": ShapeSpec(channels=self.out_channels, stride=2**k) for k in range(3, 8)
+        }
+
+
+def with_stub_backbone(cfg, out_channels=8):
+    cfg.model.backbone = LazyCall(MapsFromPixels)(out_channels=out_channels)
+    return cfg
