@@ -56,9 +56,7 @@ class MapsFromPixels(Backbone):
         return maps
 
     def output_shape(self):
-        return {
-            f"p{k}": ShapeSpec(channels=self.out_channels, stride=2**k) for k in range(3, 8)
-        }
+        return {f"p{k}": ShapeSpec(channels=self.out_channels, stride=2**k) for k in range(3, 8)}
 
 
 def with_stub_backbone(cfg, out_channels=8):
