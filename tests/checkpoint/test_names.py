@@ -42,10 +42,55 @@ def test_roles_of_the_kernels():
 def test_trunk_inside_a_detector():
     names = {name: 0 for name in official_names("neck.1.")}
     converted = sepc.convert_state_dict(names | {"bbox_head.retina_cls.weight": 1})
-    assert converted.pop("bbox_head.retina_cls.weight") == 1
+    assert converted.pop("head.cls_score.weight") == 1
     assert {name.removeprefix("head.trunk.") for name in converted} == set(
         sepc.build_sepc("sepc", 8).state_dict()
     )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("backbone.conv1.weight", "backbone.bottom_up.stem.conv1.weight"),
+        ("backbone.bn1.running_var", "backbone.bottom_up.stem.conv1.norm.running_var"),
+        ("backbone.stem.3.weight", "backbone.bottom_up.stem.conv2.weight"),
+        ("backbone.stem.7.bias", "backbone.bottom_up.stem.conv3.norm.bias"),
+        ("backbone.layer1.2.conv3.weight", "backbone.bottom_up.res2.2.conv3.weight"),
+        ("backbone.layer4.0.bn2.weight", "backbone.bottom_up.res5.0.conv2.norm.weight"),
+        ("backbone.layer2.0.downsample.0.weight", "backbone.bottom_up.res3.0.shortcut.weight"),
+        ("backbone.layer2.0.downsample.1.bias", "backbone.bottom_up.res3.0.shortcut.norm.bias"),
+        ("backbone.layer4.1.conv2.conv_offset.bias", "backbone.bottom_up.res5.1.conv2_offset.bias"),
+        ("backbone.layer4.1.conv2_offset.bias", "backbone.bottom_up.res5.1.conv2_offset.bias"),
+        ("bbox_head.retina_reg.bias", "head.bbox_pred.bias"),
+        ("bbox_head.atss_centerness.weight", "head.ctrness.weight"),
+        ("bbox_head.gfl_cls.weight", "head.cls_score.weight"),
+        ("bbox_head.scales.3.scale", "head.scales.3"),
+        ("bbox_head.cls_convs.2.conv.weight", "head.trunk.cls_tower.convs.2.same.weight"),
+        ("bbox_head.reg_convs.0.gn.bias", "head.trunk.box_tower.norms.0.bias"),
+        ("neck.1.lconv.conv_offset.weight", "head.trunk.box_branch.conv.same.offset.weight"),
+        # what is not known stays
+        ("backbone.layer1.0.convs.1.weight", "backbone.layer1.0.convs.1.weight"),
+        ("bbox_head.retina_clsx.weight", "bbox_head.retina_clsx.weight"),
+    ],
+)
+def test_parts_of_a_detector(theirs, ours):
+    assert list(sepc.convert_state_dict({theirs: 0})) == [ours]
+
+
+@pytest.mark.parametrize("neck", ["neck.0.", "neck."])
+@pytest.mark.parametrize("first", [2, 3, 4])
+def test_levels_of_fpn_count_down_from_the_last_stage(neck, first):
+    num = 6 - first
+    names = [f"backbone.layer{i}.0.conv1.weight" for i in range(1, 5)]
+    names += [f"{neck}lateral_convs.{i}.conv.weight" for i in range(num)]
+    names += [f"{neck}fpn_convs.{i}.conv.bias" for i in range(num + 2)]
+    converted = list(sepc.convert_state_dict(dict.fromkeys(names)))[4:]
+    assert converted == [
+        *(f"backbone.fpn_lateral{k}.weight" for k in range(first, 6)),
+        *(f"backbone.fpn_output{k}.bias" for k in range(first, 6)),
+        "backbone.top_block.p6.bias",
+        "backbone.top_block.p7.bias",
+    ]
 
 
 def test_our_own_names_stay():

@@ -89,6 +89,40 @@ class Malicious:
         return os.mkdir, ("malicious",)
 
 
+def test_pickle_with_code_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(pickle.dumps({"model": make_model().state_dict(), "__author__": Malicious()}))
+    with pytest.raises(ValueError, match=r"bad.pkl is not a .*mkdir, .* nothing of it was run"):
+        Checkpointer(make_model()).load(str(path))
+    assert not (tmp_path / "malicious").exists()
+
+
+def test_pickle_of_caffe2(tmp_path):
+    """Of Detectron: blobs by other names and their momenta; names are matched by their ends."""
+    model, other = make_model(), make_model()
+    blobs = {key: np.asarray(value) for key, value in model.state_dict().items()}
+    blobs["2.weight_momentum"] = blobs["2.weight"]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"blobs": blobs, "cfg": "text"}, protocol=2))
+    Checkpointer(other).load(str(tmp_path / "x.pkl"))
+    torch.testing.assert_close(other[2].weight, model[2].weight)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        ([1], "x.pth", "expected a dict of weights, got list"),
+        ({"meta": {}, "state_dict": {}}, "x.pth", r"of mmdetection: tools/convert_checkpoint.py"),
+        ({"a": 1}, "x.pyth", r"expected 'model_state' in a .pyth file, got \['a'\]"),
+        ({}, "x.pth?heuristics=True", r"expected \?matching_heuristics=True, got .*'heuristics'"),
+    ],
+)
+def test_files_of_others(tmp_path, content, name, message):
+    torch.save(content, tmp_path / name.partition("?")[0])
+    with pytest.raises(ValueError, match=message):
+        Checkpointer(make_model()).load(str(tmp_path / name))
+
+
 @pytest.mark.parametrize("content", ["empty", "truncated", "code"])
 def test_unreadable_file(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)

@@ -57,8 +57,8 @@ _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
     ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
     ("torch.storage", "_load_from_bytes"): _storage,
-    **{("builtins", x.__name__): x for x in (set, frozenset, bytearray, complex)},
-    **{("__builtin__", x.__name__): x for x in (set, frozenset, bytearray, complex)},
+    **{("builtins", x.__name__): x for x in (bytes, set, frozenset, bytearray, complex)},
+    **{("__builtin__", x.__name__): x for x in (bytes, set, frozenset, bytearray, complex)},
 }
 for _function in numpy_constructors():
     _module = _function.__module__
