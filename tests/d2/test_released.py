@@ -40,7 +40,7 @@ def test_there_is_a_config_for_each_file_of_the_authors():
 def test_file_of_its_layout_converts_loads_and_goes_back(config, tmp_path, capsys):
     theirs = seeded(layout_of(config))
     ours = convert({"meta": {"epoch": 12}, "state_dict": theirs}, tmp_path, config)
-    assert "left over" not in capsys.readouterr().out
+    assert " only" not in capsys.readouterr().out
 
     model = on_meta(released_config(config.stem))
     model.load_state_dict(ours, strict=True, assign=True)

@@ -35,15 +35,7 @@ class Report:
         Raises:
             ValueError: if something is left over on either side, or has another shape.
         """
-        problems = [
-            f"{text}: {some(items)}"
-            for text, items in (
-                ("in the checkpoint only", self.left_over),
-                ("in the model only", self.missing),
-                ("of other shapes", list(self.other_shapes.values())),
-            )
-            if items
-        ]
+        problems = [f"{text}: {some(items)}" for text, items in self._problems()]
         if problems:
             raise ValueError(
                 "the checkpoint does not fit the config "
@@ -51,23 +43,24 @@ class Report:
             )
 
     def __str__(self) -> str:
-        """Some lines to print: numbers by part of the detector, and what was not just renamed."""
+        """Lines to print: numbers by part of the detector, and all that was not just renamed."""
         parts = Counter(_part(name) for name in self.mapped.values())
         counts = ", ".join(f"{name} {number}" for name, number in parts.items())
         lines = [f"mapped {len(self.mapped)} weights: {counts}"]
         lines += [f"left out {name}: {why}" for name, why in self.dropped.items()]
         if self.filled:
             lines.append(f"set to zero, not in the checkpoint: {some(self.filled)}")
-        lines += [
-            f"{text} ({len(items)}): {some(items)}"
-            for text, items in (
-                ("left over in the checkpoint", self.left_over),
-                ("left over in the model", self.missing),
-                ("of other shapes", list(self.other_shapes.values())),
-            )
-            if items
-        ]
+        for text, items in self._problems():
+            lines += [f"{text} ({len(items)}):", *(f"  {item}" for item in items)]
         return "\n".join(lines + self.notes)
+
+    def _problems(self) -> list[tuple[str, list[str]]]:
+        problems = [
+            ("in the checkpoint only", self.left_over),
+            ("in the model only", self.missing),
+            ("of other shapes", list(self.other_shapes.values())),
+        ]
+        return [(text, items) for text, items in problems if items]
 
 
 def some(items: list[str]) -> str:
