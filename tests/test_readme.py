@@ -7,10 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "projects" / "SEPC" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "projects" / "SEPC" / "README.md",
+    ROOT / "docs" / "checkpoints.md",
+]
 README = PAGES[0].read_text(encoding="utf-8")
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -88,16 +91,7 @@ def test_python_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     if not imported(source) <= {"torch", "torchvision", "sepc"}:
         return
     monkeypatch.chdir(tmp_path)
-    trained = Path("output", "my_data", "model_final.pth")
-    trained.parent.mkdir(parents=True)
-    weights = {"head.cls_score.weight": torch.ones(2), "head.bbox_pred.weight": torch.ones(2)}
-    torch.save({"model": weights, "iteration": 7}, trained)
-
     exec(code, {"__name__": "readme"})
-
-    if Path("without_classes.pth").exists():
-        left = torch.load("without_classes.pth", weights_only=True)["model"]
-        assert list(left) == ["head.bbox_pred.weight"]
 
 
 def imported(source: str) -> set[str]:
@@ -157,7 +151,7 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_flags_of_tools_exist() -> None:
-    text = "\n".join(blocks(README, "bash")).replace("\\\n", " ")
+    text = "\n".join(b for page in PAGES for b in blocks(page.read_text("utf-8"), "bash")).replace("\\\n", " ")
     commands = [shlex.split(x) for x in text.splitlines() if x.startswith("python tools/")]
     assert commands
     for _, tool, *arguments in commands:

@@ -1,0 +1,48 @@
+"""Heads whose trunk does not pad: anchors and points are laid on the maps of the predictions."""
+
+import pytest
+import torch
+from detectron2.config import instantiate
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
+from detectron2.utils.events import EventStorage
+
+from .helpers import image_input, tiny_config
+
+DETECTORS = ["retinanet", "fcos", "atss", "free_anchor", "fsaf", "gfl", "fsaf_retinanet"]
+SIDE = 288  # in pixels: the levels have 36, 18, 9, 5 and 3 cells a side
+CELLS = [34, 16, 7, 3, 1]
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_detectors_train_and_detect_on_the_smaller_maps(tmp_path, detector):
+    torch.manual_seed(0)
+    variant = "sepc" if detector == "fsaf_retinanet" else "pconv"
+    overrides = {"+model.head.trunk.head_padding": "valid"}
+    model = instantiate(tiny_config(tmp_path, variant, detector, **overrides).model)
+    maps, anchors = [], []
+    model.head.register_forward_hook(lambda module, args, output: maps.extend(output))
+    for module in model.modules():
+        if isinstance(module, DefaultAnchorGenerator):
+            module.register_forward_hook(lambda module, args, output: anchors.append(output))
+
+    with EventStorage():
+        losses = model([image_input(SIDE, SIDE, [[20, 30, 90, 120]], [1])])
+    sum(losses.values()).backward()
+    assert all(x.grad is not None and x.grad.isfinite().all() for x in model.parameters())
+    model.eval().test_score_thresh = 0.0
+    with torch.no_grad():
+        boxes = model([image_input(SIDE, SIDE)])[0]["instances"].pred_boxes.tensor
+    assert len(boxes) and boxes.isfinite().all()
+
+    assert all([x.shape[-1] for x in levels] == CELLS for levels in maps)
+    assert len(anchors) >= 2  # in training and in detection
+    for levels in anchors:
+        per_cell = len(levels[-1])
+        assert [len(x) for x in levels] == [per_cell * cells**2 for cells in CELLS]
+
+
+def test_image_that_is_too_small(tmp_path):
+    overrides = {"+model.head.trunk.head_padding": "valid"}
+    model = instantiate(tiny_config(tmp_path, "pconv", **overrides).model).eval()
+    with pytest.raises(ValueError, match=r"expected at least 3 x 3 cells, got 2 x 2"):
+        model([image_input(256, 256)])
