@@ -151,7 +151,9 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_flags_of_tools_exist() -> None:
-    text = "\n".join(b for page in PAGES for b in blocks(page.read_text("utf-8"), "bash")).replace("\\\n", " ")
+    text = "\n".join(b for page in PAGES for b in blocks(page.read_text("utf-8"), "bash")).replace(
+        "\\\n", " "
+    )
     commands = [shlex.split(x) for x in text.splitlines() if x.startswith("python tools/")]
     assert commands
     for _, tool, *arguments in commands:

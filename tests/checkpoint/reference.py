@@ -10,7 +10,7 @@ import json
 import math
 import re
 import zlib
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -43,17 +43,20 @@ def batch_norm(name: str, channels: int) -> Layout:
     return {f"{name}.{x}": (channels,) for x in NORM} | {f"{name}.num_batches_tracked": ()}
 
 
+DEEP_STEM = {
+    "stem.0.weight": (32, 3, 3, 3),
+    **batch_norm("stem.1", 32),
+    "stem.3.weight": (32, 32, 3, 3),
+    **batch_norm("stem.4", 32),
+    "stem.6.weight": (64, 32, 3, 3),
+    **batch_norm("stem.7", 64),
+}
+
+
 def resnet50(*, deep_stem: bool = False, deform: tuple[int, ...] = ()) -> Layout:
     """mmdetection's ResNet, "pytorch" style; stages count from 1."""
     if deep_stem:
-        layout = {
-            "stem.0.weight": (32, 3, 3, 3),
-            **batch_norm("stem.1", 32),
-            "stem.3.weight": (32, 32, 3, 3),
-            **batch_norm("stem.4", 32),
-            "stem.6.weight": (64, 32, 3, 3),
-            **batch_norm("stem.7", 64),
-        }
+        layout = dict(DEEP_STEM)
     else:
         layout = {"conv1.weight": (64, 3, 7, 7), **batch_norm("bn1", 64)}
     before = 64
@@ -73,6 +76,31 @@ def resnet50(*, deep_stem: bool = False, deform: tuple[int, ...] = ()) -> Layout
                 layout |= {f"{name}.downsample.0.weight": (4 * width, before, 1, 1)}
                 layout |= batch_norm(f"{name}.downsample.1", 4 * width)
             before = 4 * width
+    return layout
+
+
+def res2net(*, blocks: tuple[int, ...] = (3, 4, 6, 3), deform: tuple[int, ...] = ()) -> Layout:
+    """mmdetection's Res2Net of 4 scales and base width 26, with its usual deep stem."""
+    layout = dict(DEEP_STEM)
+    before = 64
+    for stage, num in enumerate(blocks, 1):
+        width, after = 26 * 2 ** (stage - 1), 256 * 2 ** (stage - 1)
+        for block in range(num):
+            name = f"layer{stage}.{block}"
+            layout |= {f"{name}.conv1.weight": (4 * width, before, 1, 1)}
+            layout |= batch_norm(f"{name}.bn1", 4 * width)
+            for i in range(3):
+                layout |= {f"{name}.convs.{i}.weight": (width, width, 3, 3)}
+                layout |= batch_norm(f"{name}.bns.{i}", width)
+                if stage in deform:
+                    layout |= {f"{name}.convs.{i}.conv_offset.weight": (18, width, 3, 3)}
+                    layout |= {f"{name}.convs.{i}.conv_offset.bias": (18,)}
+            layout |= {f"{name}.conv3.weight": (after, 4 * width, 1, 1)}
+            layout |= batch_norm(f"{name}.bn3", after)
+            if block == 0:
+                layout |= {f"{name}.downsample.1.weight": (after, before, 1, 1)}
+                layout |= batch_norm(f"{name}.downsample.2", after)
+            before = after
     return layout
 
 
@@ -98,7 +126,7 @@ def authors(detector: str, variant: str | None) -> Layout:
     return layout | under("bbox_head.", listed("official", f"bbox_head ({head})"))
 
 
-def universenet(head: str, *, deform_stages: bool, ibn: bool, **backbone: object) -> Layout:
+def universenet(head: str, *, deform_stages: bool, ibn: bool, backbone: Layout) -> Layout:
     """A detector of UniverseNet; its P6 comes from P5 and so has as many channels in as out."""
     fpn = dict(listed("official", "neck.0"))
     fpn["fpn_convs.3.conv.weight"] = (CHANNELS, CHANNELS, 3, 3)
@@ -109,19 +137,36 @@ def universenet(head: str, *, deform_stages: bool, ibn: bool, **backbone: object
         and (deform_stages or not (name.startswith("pconvs") and "conv_offset" in name))
     }
     return {
-        **under("backbone.", resnet50(**backbone)),
+        **under("backbone.", backbone),
         **under("neck.0.", fpn),
         **under("neck.1.", trunk),
         **under("bbox_head.", listed("UniverseNet", f"bbox_head ({head})")),
     }
 
 
+R50_C = partial(resnet50, deep_stem=True, deform=(4,))
+R2_50, R2_101 = (partial(res2net, blocks=(3, 4, n, 3), deform=(2, 3, 4)) for n in (6, 23))
+
+# by our configs: head, whether the stages of the trunk deform, iBN, backbone
+UNIVERSENETS = {
+    "atss_R_50_FPN_sepc_noibn_1x": ("atss", True, False, resnet50),
+    "universenet50_2x": ("atss", True, False, R2_50),
+    "universenet50_gfl_2x": ("gfl", True, False, R2_50),
+    "universenet101_gfl_2x": ("gfl", True, False, R2_101),
+    "universenet50_2008d_1x": ("gfl", True, True, R2_50),
+    "universenet101_2008d_2x": ("gfl", True, True, R2_101),
+    "universenet50_2008_2x": ("gfl", False, True, partial(res2net, deform=(4,))),
+    "universenet50_2008s_2x": ("gfl", False, True, R50_C),
+    "universenet50_2008s_512_2x": ("gfl", False, True, R50_C),
+    "universenet50_2008s_224_2x": ("gfl", False, True, R50_C),
+}
+
+
 def layout_of(config: Path) -> Layout:
     """The layout of the checkpoint that a file of configs/released/ is for."""
-    if config.stem.startswith("universenet50_2008s"):
-        return universenet("gfl", deform_stages=False, ibn=True, deep_stem=True, deform=(4,))
-    if config.stem.startswith("atss"):
-        return universenet("atss", deform_stages=True, ibn=False)
+    if config.stem in UNIVERSENETS:
+        head, deform_stages, ibn, backbone = UNIVERSENETS[config.stem]
+        return universenet(head, deform_stages=deform_stages, ibn=ibn, backbone=backbone())
     detector, variant = re.fullmatch(r"(\w+)_R_50_FPN_?(\w*)_1x", config.stem).groups()
     return authors(detector, variant or None)
 

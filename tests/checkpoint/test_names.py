@@ -54,7 +54,6 @@ def test_trunk_inside_a_detector():
         ("backbone.conv1.weight", "backbone.bottom_up.stem.conv1.weight"),
         ("backbone.bn1.running_var", "backbone.bottom_up.stem.conv1.norm.running_var"),
         ("backbone.stem.3.weight", "backbone.bottom_up.stem.conv2.weight"),
-        ("backbone.stem.7.bias", "backbone.bottom_up.stem.conv3.norm.bias"),
         ("backbone.layer1.2.conv3.weight", "backbone.bottom_up.res2.2.conv3.weight"),
         ("backbone.layer4.0.bn2.weight", "backbone.bottom_up.res5.0.conv2.norm.weight"),
         ("backbone.layer2.0.downsample.0.weight", "backbone.bottom_up.res3.0.shortcut.weight"),
@@ -68,13 +67,31 @@ def test_trunk_inside_a_detector():
         ("bbox_head.cls_convs.2.conv.weight", "head.trunk.cls_tower.convs.2.same.weight"),
         ("bbox_head.reg_convs.0.gn.bias", "head.trunk.box_tower.norms.0.bias"),
         ("neck.1.lconv.conv_offset.weight", "head.trunk.box_branch.conv.same.offset.weight"),
+        ("backbone.layer1.0.convs.1.weight", "backbone.bottom_up.res2.0.convs.1.weight"),
         # what is not known stays
-        ("backbone.layer1.0.convs.1.weight", "backbone.layer1.0.convs.1.weight"),
+        ("backbone.layer1.0.se.weight", "backbone.layer1.0.se.weight"),
         ("bbox_head.retina_clsx.weight", "bbox_head.retina_clsx.weight"),
     ],
 )
 def test_parts_of_a_detector(theirs, ours):
     assert list(sepc.convert_state_dict({theirs: 0})) == [ours]
+
+
+def test_deep_stem_and_res2net():
+    """Both are told from a plain ResNet by names that it does not have."""
+    pairs = {
+        "backbone.stem.0.weight": "backbone.bottom_up.stem.conv1.weight",
+        "backbone.stem.3.weight": "backbone.bottom_up.stem.conv2.weight",
+        "backbone.stem.7.bias": "backbone.bottom_up.stem.conv3.norm.bias",
+        "backbone.layer2.0.convs.0.weight": "backbone.bottom_up.res3.0.convs.0.weight",
+        "backbone.layer2.0.convs.0.conv_offset.x": "backbone.bottom_up.res3.0.convs.0.offset.x",
+        "backbone.layer2.0.bns.2.weight": "backbone.bottom_up.res3.0.norms.2.weight",
+        "backbone.layer2.0.bn3.weight": "backbone.bottom_up.res3.0.conv3.norm.weight",
+        "backbone.layer2.0.downsample.1.weight": "backbone.bottom_up.res3.0.shortcut.weight",
+        "backbone.layer2.0.downsample.2.bias": "backbone.bottom_up.res3.0.shortcut.norm.bias",
+    }
+    converted = sepc.convert_state_dict({theirs: theirs for theirs in pairs})
+    assert converted == {ours: theirs for theirs, ours in pairs.items()}
 
 
 @pytest.mark.parametrize("neck", ["neck.0.", "neck."])

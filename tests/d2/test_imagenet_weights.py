@@ -1,4 +1,4 @@
-"""ResNets of torchvision (timm has the same names) as the backbone of a detector here."""
+"""Backbones of torchvision (timm has the same names) and mmdetection in a detector here."""
 
 import copy
 
@@ -10,6 +10,7 @@ from torch import nn
 from torchvision.ops import DeformConv2d
 
 from sepc import convert_state_dict
+from sepc.d2.res2net import Res2NetBlock
 
 from ..helpers import randomize
 from .helpers import CONFIGS
@@ -137,6 +138,64 @@ def test_deep_stem_and_deforming_stage_compute_the_same():
             block.conv2.conv_offset.bias.zero_()
     with pytest.raises(AssertionError):
         check_same(backbone, theirs, image, image)
+
+
+class MmdetBottle2neck(nn.Module):
+    """mmdetection's block of Res2Net by its formula, and with its names."""
+
+    def __init__(self, before, after, width, stride, deform):
+        super().__init__()
+        self.width, self.first = width, before != after
+        self.conv1 = nn.Conv2d(before, 4 * width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(4 * width)
+        convs = [nn.Conv2d(width, width, 3, stride, 1, bias=False) for _ in range(3)]
+        self.convs = nn.ModuleList(MmdetDeformConv(x) if deform else x for x in convs)
+        self.bns = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(3))
+        self.conv3 = nn.Conv2d(4 * width, after, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(after)
+        self.pool = nn.AvgPool2d(3, stride, 1) if stride > 1 else nn.Identity()
+        if self.first:
+            self.downsample = nn.Sequential(
+                nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
+                nn.Conv2d(before, after, 1, bias=False),
+                nn.BatchNorm2d(after),
+            )
+
+    def forward(self, x):
+        a, b, c, d = self.bn1(self.conv1(x)).relu().split(self.width, 1)
+        a = self.bns[0](self.convs[0](a)).relu()
+        b = self.bns[1](self.convs[1](b if self.first else a + b)).relu()
+        c = self.bns[2](self.convs[2](c if self.first else b + c)).relu()
+        d = self.pool(d) if self.first else d
+        out = self.bn3(self.conv3(torch.cat([a, b, c, d], 1)))
+        return (out + (self.downsample(x) if self.first else x)).relu()
+
+
+@pytest.mark.parametrize("deform", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after", "width", "stride"), [(64, 256, 26, 1), (32, 64, 8, 2), (64, 64, 8, 1)]
+)
+def test_res2net_block_computes_the_same(before, after, width, stride, deform):
+    torch.manual_seed(0)
+    theirs = randomize(MmdetBottle2neck(before, after, width, stride, deform), scale=0.05).eval()
+    ours = Res2NetBlock(
+        before, after, bottleneck_channels=4 * width, stride=stride, deform=deform
+    ).eval()
+    prefix = "backbone.layer3.1."
+    weights = convert_state_dict({f"{prefix}{k}": x for k, x in theirs.state_dict().items()})
+    prefix = "backbone.bottom_up.res4.1."
+    ours.load_state_dict({k.removeprefix(prefix): x for k, x in weights.items()}, strict=True)
+    x = torch.randn(2, before, 14, 18)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("channels", "scales"), [(10, 4), (8, 1)])
+def test_groups_of_res2net(channels, scales):
+    with pytest.raises(
+        ValueError, match=f"divides bottleneck_channels, got {scales} and {channels}"
+    ):
+        Res2NetBlock(4, 8, bottleneck_channels=channels, num_scales=scales)
 
 
 def without(weights, *names):

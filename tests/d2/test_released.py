@@ -15,7 +15,7 @@ from sepc.checkpoint import restore_state_dict
 from sepc.methods.boxes import from_inclusive, to_inclusive
 
 from ..checkpoint.reference import CONFIGS as LEAVES
-from ..checkpoint.reference import layout_of, seeded
+from ..checkpoint.reference import UNIVERSENETS, layout_of, seeded
 from ..golden.case import load_cases
 from ..golden.runners.neck import check_maps, inputs
 from .helpers import ROOT
@@ -32,8 +32,8 @@ def test_there_is_a_config_for_each_file_of_the_authors():
     detectors = ("retinanet", "free_anchor", "fsaf")
     variants = ("pconv", "pconv_ibn", "sepc_lite", "sepc")
     expected = {f"{d}_R_50_FPN_{v}_1x" for d in detectors for v in variants}
-    expected |= {"fsaf_R_50_FPN_1x", "atss_R_50_FPN_sepc_noibn_1x"}
-    assert expected <= {path.stem for path in LEAVES}
+    expected |= {"fsaf_R_50_FPN_1x", *UNIVERSENETS}
+    assert expected == {path.stem for path in LEAVES}
 
 
 @pytest.mark.parametrize("config", LEAVES, ids=name)

@@ -119,7 +119,7 @@ def without(weights, *names):
             lambda x: x | {"bbox_head.retina_cls.bias": torch.ones(9 * 81)},
             r"retina_cls\.bias .* an output for the background: a softmax over 80 classes and one",
         ),
-        (lambda x: x | {"backbone.stem.0.weight": x["backbone.conv1.weight"]}, "would become"),
+        (lambda x: x | {"neck.1.pconvs.0.pconv.1.bias": x["neck.1.cconv.bias"]}, "would become"),
     ],
     ids=["missing", "extra", "shape", "softmax", "twice"],
 )

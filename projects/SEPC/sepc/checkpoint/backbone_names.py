@@ -1,7 +1,11 @@
-"""Names of a ResNet: torchvision's, which timm and mmdetection share, and Detectron2's."""
+"""Names of a ResNet: torchvision's, which timm and mmdetection share, and Detectron2's.
+
+Of a Res2Net mmdetection's, and those of :mod:`sepc.d2.res2net`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from .renaming import Rule
@@ -9,9 +13,9 @@ from .renaming import Rule
 _BLOCK = ("layer{stage}.{block}", "res{stage+1}.{block}")
 
 # Norms come before their convolutions, of whose names theirs are longer forms here.
-PLAIN_STEM_RULES = [Rule("bn1", "stem.conv1.norm"), Rule("conv1", "stem.conv1")]
+PLAIN_STEM = [Rule("bn1", "stem.conv1.norm"), Rule("conv1", "stem.conv1")]
 # in mmdetection a Sequential of convolution, norm, ReLU, three times
-DEEP_STEM_RULES = [
+DEEP_STEM = [
     rule
     for i in range(3)
     for rule in (
@@ -19,7 +23,7 @@ DEEP_STEM_RULES = [
         Rule(f"stem.{3 * i}", f"stem.conv{i + 1}"),
     )
 ]
-STAGE_RULES = [
+RESNET_STAGES = [
     rule.under(f"{_BLOCK[0]}.", f"{_BLOCK[1]}.")
     for rule in [
         Rule("bn{conv}", "conv{conv}.norm"),
@@ -31,7 +35,28 @@ STAGE_RULES = [
         Rule("downsample.0", "shortcut"),
     ]
 ]
-RESNET_RULES = PLAIN_STEM_RULES + DEEP_STEM_RULES + STAGE_RULES
+# of Res2Net, in whose shortcuts a pooling comes first
+RES2NET_STAGES = [
+    rule.under(f"{_BLOCK[0]}.", f"{_BLOCK[1]}.")
+    for rule in [
+        Rule("bns.{i}", "norms.{i}"),
+        Rule("convs.{i}.conv_offset", "convs.{i}.offset"),
+        Rule("convs.{i}", "convs.{i}"),
+        Rule("bn{conv}", "conv{conv}.norm"),
+        Rule("conv{conv}", "conv{conv}"),
+        Rule("downsample.2", "shortcut.norm"),
+        Rule("downsample.1", "shortcut"),
+    ]
+]
+
+
+def backbone_rules(names: Iterable[str]) -> list[Rule]:
+    """The rules for a ResNet or Res2Net by the names that its weights have, theirs or ours."""
+    names = list(names)
+    deep = any(re.search(r"\bstem\.(3|conv2)\.", name) for name in names)
+    res2net = any(re.search(r"\b(layer|res)\d+\.\d+\.convs\.", name) for name in names)
+    stem = DEEP_STEM if deep else PLAIN_STEM
+    return stem + (RES2NET_STAGES if res2net else RESNET_STAGES)
 
 
 def is_resnet(names: Iterable[str]) -> bool:

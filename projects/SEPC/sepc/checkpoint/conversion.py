@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from .backbone_names import RESNET_RULES, is_resnet
+from .backbone_names import backbone_rules, is_resnet
 from .names import convert_state_dict, restore_state_dict
 from .renaming import rename
 from .report import Report
@@ -39,7 +40,7 @@ def convert_weights(
     if is_resnet(weights):
         model = _part_of_backbone(model, report)
         kept = _without_classifier(weights, report)
-        renamed = rename(kept, [rule.under("", BACKBONE) for rule in RESNET_RULES])
+        renamed = rename(kept, [rule.under("", BACKBONE) for rule in backbone_rules(kept)])
     else:
         kept = _without_constants(weights, report)
         renamed = convert_state_dict(kept)
@@ -76,7 +77,7 @@ def restore_weights(
 def _part_of_backbone(model: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
     """What of the model an ImageNet backbone is to fill: it has no offsets, which start at zero."""
     backbone = {name: value for name, value in model.items() if name.startswith(BACKBONE)}
-    offsets = [name for name in backbone if ".conv2_offset." in name]
+    offsets = [name for name in backbone if re.search(r"\.conv2_offset\.|\.offset\.", name)]
     if offsets:
         report.notes.append(f"{len(offsets)} weights of offsets start at zero, as without the file")
     return {name: value for name, value in backbone.items() if name not in offsets}

@@ -5,13 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from .backbone_names import (
-    DEEP_STEM_RULES,
-    PLAIN_STEM_RULES,
-    RESNET_RULES,
-    STAGE_RULES,
-    last_level,
-)
+from .backbone_names import backbone_rules, last_level
 from .fpn_names import fpn_rules
 from .predictor_names import PREDICTOR_RULES, kind_of_head
 from .renaming import Rule, Value, rename
@@ -42,9 +36,8 @@ def restore_state_dict(state_dict: Mapping[str, Value]) -> dict[str, Value]:
     """
     names = list(state_dict)
     kind = kind_of_head(names)
-    deep_stem = any(name.startswith("backbone.bottom_up.stem.conv2.") for name in names)
     rules = _detector_rules(
-        backbone=(DEEP_STEM_RULES if deep_stem else PLAIN_STEM_RULES) + STAGE_RULES,
+        backbone=backbone_rules(names),
         levels=_numbers(r"backbone\.fpn_lateral(\d+)\.", names),
         fpn="neck.0." if any(name.startswith("head.trunk.stages.") for name in names) else "neck.",
         trunk=AUTHORS_RULES if kind == "retina" else UNIVERSENET_RULES,
@@ -62,7 +55,7 @@ def rules_to_ours(names: Iterable[str]) -> list[Rule]:
     laterals = _numbers(r"neck\.(?:0\.)?lateral_convs\.(\d+)\.", names)
     last = last_level(names)  # FPN reads all stages of the backbone from some level on
     return _detector_rules(
-        backbone=RESNET_RULES,
+        backbone=backbone_rules(names),
         levels=[last - len(laterals) + 1 + i for i in laterals],
         fpn="neck.0." if any(name.startswith("neck.0.") for name in names) else "neck.",
         trunk=trunk,
