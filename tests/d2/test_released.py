@@ -9,9 +9,11 @@ import torch
 from detectron2.config import instantiate
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import FPN, Backbone
+from detectron2.structures import Boxes
 
 import sepc
 from sepc.checkpoint import restore_state_dict
+from sepc.d2.anchor_free import AnchorFreeBranch
 from sepc.methods.boxes import from_inclusive, to_inclusive
 
 from ..checkpoint.reference import CONFIGS as LEAVES
@@ -19,7 +21,7 @@ from ..checkpoint.reference import UNIVERSENETS, layout_of, seeded
 from ..golden.case import load_cases
 from ..golden.runners.neck import check_maps, inputs
 from .helpers import ROOT
-from .released import RELEASED, convert, on_meta, released_config
+from .released import RELEASED, convert, on_meta, released_config, with_stub_backbone
 
 CASES = {case.name: case for case in load_cases(ROOT / "tests" / "golden" / "data")}
 
@@ -126,15 +128,10 @@ def test_anchors_are_the_golden_ones(detector):
 
 def test_anchors_of_fsaf_are_the_golden_ones():
     case = CASES["anchors_fsaf"]
-    levels = on_cpu_branch().generator(level_maps(case))
+    branch = AnchorFreeBranch(strides=case.config["strides"], num_classes=80)
+    levels = branch.generator(level_maps(case))
     for level, anchors in enumerate(levels):
         assert torch.equal(to_inclusive(anchors.tensor), case.arrays[f"grid{level}"])
-
-
-def on_cpu_branch():
-    from sepc.d2.anchor_free import AnchorFreeBranch
-
-    return AnchorFreeBranch(strides=[8, 16, 32, 64, 128], num_classes=80)
 
 
 @pytest.mark.parametrize(("detector", "stds"), [("retinanet", "std1"), ("free_anchor", "std01")])
@@ -146,6 +143,30 @@ def test_deltas_are_the_golden_ones(detector, stds):
     case.check(f"bbox2delta_{stds}", transform.get_deltas(prior, gt))
     boxes = to_inclusive(transform.apply_deltas(case.arrays["in_delta"], prior))
     torch.testing.assert_close(boxes, case.arrays[f"delta2bbox_{stds}"], rtol=1e-6, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("case", "config"),
+    [
+        ("atss_loss", "atss_R_50_FPN_sepc_noibn_1x"),
+        ("gfl_loss", "universenet50_2008s_2x"),
+        ("gfl_loss", "universenet50_2008_2x"),
+    ],
+)
+def test_boxes_of_universenet_are_the_golden_ones(case, config):
+    case = CASES[case]
+    cfg = released_config(config)
+    cfg.model.num_classes = case.config["num_fg_classes"]
+    model = instantiate(with_stub_backbone(cfg).model).eval()
+    height, width = case.spec["img_shapes"][0]
+    anchors = model.anchor_generator(level_maps(case))
+    for level, (boxes, stride) in enumerate(zip(anchors, case.spec["strides"], strict=True)):
+        assert torch.equal(boxes.tensor, case.arrays[f"anchors{level}"])
+        predictions = case.draws[f"box{level}"][0]
+        flat = predictions.permute(1, 2, 0).reshape(-1, model.prediction_dims[1])
+        decoded = Boxes(model.boxes(boxes.tensor, [None, flat], stride))
+        decoded.clip((height, width))
+        case.check(f"decoded{level}", decoded.tensor, "losses")
 
 
 @pytest.mark.parametrize(
