@@ -18,7 +18,7 @@ DETECTRON2 = ("detectron2", "fvcore", "iopath", "omegaconf", "hydra", "yacs")
 MAY_IMPORT = {
     "layers": ("torch", "torchvision.ops"),
     "methods": ("torch", "torchvision.ops", "sepc.layers"),
-    "checkpoint": ("torch",),
+    "checkpoint": ("torch", "numpy"),  # pickles of others hold arrays
     "data": ("numpy", "cv2", "pycocotools", "tqdm"),  # tqdm where it is installed
 }
 
