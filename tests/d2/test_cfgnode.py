@@ -230,7 +230,7 @@ def test_arguments_win_over_the_config():
         (GFL, "NORM", "XBN", r"MODEL\.SEPC: unknown norm: .* got 'XBN'"),
         (ATSS, "NUM_STAGES", -1, r"MODEL\.SEPC: expected num_stages of 0 or more, got -1"),
         (ATSS, "OUT_CHANNELS", "many", r"MODEL\.SEPC: .*str"),
-        (ATSS, "HEAD_PADDING", "valid", r"MODEL\.SEPC: expected a trunk with head_padding=.same"),
+        (ATSS, "HEAD_PADDING", "none", r"MODEL\.SEPC: expected head_padding .* got 'none'"),
         (ATSS, "P6_IN_FEATURE", "p4", r"MODEL\.SEPC\.P6_IN_FEATURE: expected .* got 'p4'"),
         (FASTER_RCNN, "VARIANT", "sepc", r"expected VARIANT .*'pconv', 'pconv_ibn'.* got 'sepc'"),
         (FASTER_RCNN, "NUM_STAGES", 0, r"MODEL\.SEPC: expected num_stages of 1 or more, got 0"),

@@ -163,8 +163,8 @@ def test_checkpoint_of_another_model(trained, tmp_path, capsys):
         capsys.readouterr().err
     )
     with pytest.raises(SystemExit):
-        run(tmp_path, variant="pconv_ibn", **checkpoint, **{"model.num_classes": 4})
-    assert "head.cls_score.bias: expected (36,), got (54,)" in capsys.readouterr().err
+        run(tmp_path, variant="pconv_ibn", **checkpoint, **{"model.backbone.out_channels": 4})
+    assert "fpn_lateral3.bias: expected (4,), got (8,)" in capsys.readouterr().err
 
 
 def command(*arguments, **environment):

@@ -43,7 +43,7 @@ class FromCfgNode:
 
 
 @META_ARCH_REGISTRY.register()
-class SEPCRetinaNet(RetinaNet):
+class SEPCRetinaNet(FromCfgNode, RetinaNet):
     """:class:`.retinanet.RetinaNet` from a CfgNode."""
 
     @classmethod
