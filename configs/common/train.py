@@ -5,6 +5,7 @@ from detectron2 import model_zoo
 train = model_zoo.get_config("common/train.py").train
 train.seed = -1  # of weights, shuffle and augmentation; negative: a new one each time
 train.amp.dtype = "float16"  # or bfloat16, which a CPU always uses
+train.amp.evaluate = False  # evaluate in this precision, whether or not it trains so
 train.grad_clip = None  # or dict(max_norm=35, norm_type=2)
 train.channels_last = False  # memory layout of maps and weights; True is faster on a CPU
 train.winograd = False  # of wide pyramids on a CPU; True is faster, the last bits differ

@@ -110,9 +110,13 @@ def test_amp_dtype(tmp_path):
     assert engine.amp_dtype(cfg) == torch.float16
     cfg.train.device = "cpu"
     assert engine.amp_dtype(cfg) == torch.bfloat16
+    assert engine.amp_dtype(cfg, evaluation=True) is None
+    cfg.train.amp.enabled, cfg.train.amp.evaluate = False, True
+    assert engine.amp_dtype(cfg) is None
+    assert engine.amp_dtype(cfg, evaluation=True) == torch.bfloat16
     cfg.train.amp.dtype = "float8"
     with pytest.raises(ValueError, match="expected float16 or bfloat16, got 'float8'"):
-        engine.amp_dtype(cfg)
+        engine.amp_dtype(cfg, evaluation=True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from detectron2.config import instantiate
 from detectron2.evaluation import inference_on_dataset, print_csv_format
@@ -10,10 +11,13 @@ from omegaconf import DictConfig
 from torch import nn
 
 from .rng import preserved_rng
+from .setup import amp_dtype
 
 
 def evaluate(cfg: DictConfig, model: nn.Module) -> dict[str, Any]:
     """Run ``cfg.dataloader.evaluator`` over ``cfg.dataloader.test``, in all processes together.
+
+    In float32, or with ``train.amp.evaluate`` in the precision of ``train.amp``.
 
     The random states are left as they were, so that training does not depend on how often it is
     evaluated. Where processes differ in their running statistics, those of the main process
@@ -25,7 +29,9 @@ def evaluate(cfg: DictConfig, model: nn.Module) -> dict[str, Any]:
     if comm.get_world_size() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
-    with preserved_rng():
+    precision = amp_dtype(cfg, evaluation=True)
+    device = torch.device(cfg.train.device).type
+    with preserved_rng(), torch.autocast(device, precision, enabled=precision is not None):
         results = inference_on_dataset(
             model, instantiate(cfg.dataloader.test), instantiate(cfg.dataloader.evaluator)
         )

@@ -51,13 +51,17 @@ def use_available_device(cfg: DictConfig, *, num_gpus: int) -> str | None:
     return f"{reason}: using the CPU with {torch.get_num_threads()} threads"
 
 
-def amp_dtype(cfg: DictConfig) -> torch.dtype | None:
+def amp_dtype(cfg: DictConfig, *, evaluation: bool = False) -> torch.dtype | None:
     """Precision of autocast by ``train.amp``, None if it is off; always bfloat16 on a CPU.
+
+    Args:
+        cfg: with ``train.amp.enabled``, ``evaluate`` and ``dtype``.
+        evaluation: whether it is for an evaluation, which ``evaluate`` turns on, or for training.
 
     Raises:
         ValueError: for a ``train.amp.dtype`` other than float16 and bfloat16.
     """
-    if not cfg.train.amp.enabled:
+    if not cfg.train.amp.get("evaluate" if evaluation else "enabled"):
         return None
     name = cfg.train.amp.get("dtype", "float16")
     if name not in ("float16", "bfloat16"):
