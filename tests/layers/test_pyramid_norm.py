@@ -5,7 +5,7 @@ from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from sepc import PyramidNorm
-from sepc.layers import make_norm
+from sepc.layers import SyncBatchNorm2d, make_norm
 
 from ..helpers import make_pyramid, randomize
 
@@ -69,7 +69,7 @@ def test_empty_batch_leaves_the_statistics_alone():
 
 def test_names_and_callables():
     assert isinstance(make_norm("BN", 8), nn.BatchNorm2d)
-    assert isinstance(make_norm("SyncBN", 8), nn.SyncBatchNorm)
+    assert isinstance(make_norm("SyncBN", 8), SyncBatchNorm2d)
     assert isinstance(make_norm("FrozenBN", 8), FrozenBatchNorm2d)
     assert make_norm("GN", 64).num_groups == 32
     assert make_norm(lambda c: nn.GroupNorm(4, c), 8).num_groups == 4

@@ -7,7 +7,7 @@ from detectron2.modeling import Backbone
 from torch import Tensor
 
 from ..layers import PyramidConvStack
-from ..layers.pyramid_norm import NormFactory
+from ..layers.norms import NormFactory
 
 
 class PyramidConvBackbone(Backbone):

@@ -1,6 +1,16 @@
-"""Batch normalization of a pre-trained backbone, as mmdetection trains it."""
+"""Norms of Detectron2 by name, and batch normalization as mmdetection trains a backbone."""
 
+from functools import partial
+
+from detectron2.layers import NaiveSyncBatchNorm
 from torch import nn
+
+from ..layers.norms import NORMS
+
+# Detectron2's names for them. "" counts every process the same, which is exact only for equal
+# numbers of samples; "N" counts by images, which is exact for equal sizes, and takes empty batches.
+NORMS["naiveSyncBN"] = NaiveSyncBatchNorm
+NORMS["naiveSyncBN_N"] = partial(NaiveSyncBatchNorm, stats_mode="N")
 
 
 class EvalBatchNorm2d(nn.BatchNorm2d):

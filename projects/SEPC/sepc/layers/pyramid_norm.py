@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +10,10 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from .integrated_bn import integrated_batch_norm
+from .norms import LevelBatchNorm, SyncBatchNorm2d
 
-NormFactory = Callable[[int], nn.Module]
-
-_BY_NAME: dict[str, NormFactory] = {
-    "BN": nn.BatchNorm2d,
-    "SyncBN": nn.SyncBatchNorm,
-    "FrozenBN": FrozenBatchNorm2d,
-    "GN": partial(nn.GroupNorm, 32),
-}
+_INTEGRATED = (nn.BatchNorm2d, nn.SyncBatchNorm, SyncBatchNorm2d)
+_FREEZE = (None, "statistics", "all")
 
 
 class PyramidNorm(nn.Module):
@@ -34,42 +28,72 @@ class PyramidNorm(nn.Module):
     batch and keeps running ones (variance with the unbiased factor n / (n - 1) of all samples
     together); in eval mode it uses the running ones, like any BN. With a small batch the statistics
     are those of few images: the authors train with at least four images per GPU, and lose about
-    0.3 AP with two. :class:`torch.nn.SyncBatchNorm` takes them over all processes, a frozen BN
-    none, and a group norm those of one image and group of channels over its whole pyramid.
+    0.3 AP with two. A synchronized BN takes them over all processes, a frozen BN none, a group norm
+    those of one image and group of channels over its whole pyramid, and a
+    :class:`~.norms.LevelBatchNorm` those of each level.
 
     The norm is a child named ``shared``, of its own ordinary class, so whatever converts, freezes
     or recalibrates norms in a model does so here too.
 
     Args:
-        norm: a norm for (N, C, H, W), such as ``nn.BatchNorm2d(256)``.
+        norm: a norm for (N, C, H, W), such as ``nn.BatchNorm2d(256)``, or a ``LevelBatchNorm``.
+        freeze: "statistics" keeps the norm in eval mode, so that a BN normalizes by its running
+            statistics and does not change them; "all" takes scale and shift out of training, too.
+
+    Raises:
+        ValueError: another ``freeze``.
     """
 
-    def __init__(self, norm: nn.Module) -> None:
+    def __init__(self, norm: nn.Module, *, freeze: str | None = None) -> None:
         super().__init__()
+        if freeze not in _FREEZE:
+            raise ValueError(f"freeze: expected one of {_FREEZE}, got {freeze!r}")
         self.shared = norm
+        self.freeze = freeze
+        if freeze == "all":
+            norm.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> PyramidNorm:
+        """As of any module, but what is frozen stays in eval mode."""
+        super().train(mode)
+        if self.freeze is not None:
+            self.shared.eval()
+        return self
 
     def forward(self, features: Sequence[Tensor], *, relu: bool = False) -> list[Tensor]:
         """L tensors (N, C, Hl, Wl) -> L tensors of the same shapes, with ReLU if asked for.
 
         An empty batch (N = 0) passes through and leaves the running statistics as they are.
-        """
-        norm = self.shared
-        if type(norm) is nn.BatchNorm2d and norm.training and not _has_hooks(norm):
-            if features[0].shape[0] == 0:
-                return _connect(features, norm)
-            return integrated_batch_norm(norm, features, relu=relu)
-        if _same_for_every_position(norm):
-            normed = [norm(x) for x in features]
-        else:
-            normed = self._norm_of_concatenation(features)
-        return [F.relu(x) for x in normed] if relu else normed
 
-    def _norm_of_concatenation(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """For any norm: all levels side by side as one map (N, C, sum Hl*Wl, 1)."""
-        sizes = [x.shape[-2] * x.shape[-1] for x in features]
-        samples = torch.cat([x.flatten(2) for x in features], dim=2)
-        normed = self.shared(samples.unsqueeze(-1)).squeeze(-1).split(sizes, dim=2)
-        return [y.unflatten(2, x.shape[-2:]) for x, y in zip(features, normed, strict=True)]
+        Raises:
+            ValueError: another number of levels than a ``LevelBatchNorm`` has.
+        """
+        if not isinstance(self.shared, LevelBatchNorm):
+            return _normalize(self.shared, features, relu=relu)
+        if len(self.shared) != len(features):
+            raise ValueError(f"expected {len(self.shared)} pyramid level(s), got {len(features)}")
+        levels = zip(self.shared, features, strict=True)
+        return [y for norm, x in levels for y in _normalize(norm, [x], relu=relu)]
+
+
+def _normalize(norm: nn.Module, features: Sequence[Tensor], *, relu: bool) -> list[Tensor]:
+    """One norm over some maps together."""
+    if type(norm) in _INTEGRATED and norm.training and not _has_hooks(norm):
+        return integrated_batch_norm(norm, features, relu=relu)  # type: ignore[arg-type]
+    if _same_for_every_position(norm):
+        normed = [norm(x) for x in features]
+    else:
+        normed = _norm_of_concatenation(norm, features)
+    return [F.relu(x) for x in normed] if relu else normed
+
+
+def _norm_of_concatenation(norm: nn.Module, features: Sequence[Tensor]) -> list[Tensor]:
+    """For any norm: all levels side by side as one map (N, C, sum Hl*Wl, 1)."""
+    sizes = [x.shape[-2] * x.shape[-1] for x in features]
+    samples = torch.cat([x.flatten(2) for x in features], dim=2)
+    normed = norm(samples.unsqueeze(-1)).squeeze(-1).split(sizes, dim=2)
+    return [y.unflatten(2, x.shape[-2:]) for x, y in zip(features, normed, strict=True)]
 
 
 def _same_for_every_position(norm: nn.Module) -> bool:
@@ -82,31 +106,3 @@ def _same_for_every_position(norm: nn.Module) -> bool:
 def _has_hooks(norm: nn.Module) -> bool:
     """Whether somebody watches the norm's input (as fvcore's precise BN does): show it all."""
     return bool(norm._forward_hooks or norm._forward_pre_hooks)
-
-
-def _connect(features: Sequence[Tensor], norm: nn.Module) -> list[Tensor]:
-    """Empty maps as they are, with the norm's parameters in the graph (their gradient is zero)."""
-    nothing = sum((p.sum() * 0 for p in norm.parameters()), features[0].new_zeros(()))
-    return [x + nothing for x in features]
-
-
-def make_norm(norm: str | NormFactory | None, channels: int) -> nn.Module | None:
-    """The norm that a name or a callable stands for.
-
-    Args:
-        norm: "BN", "SyncBN", "FrozenBN", "GN" (32 groups), a callable from channels to a module,
-            or None or "" for none.
-        channels: number of channels to normalize.
-
-    Raises:
-        ValueError: unknown name, which is given beside the known ones.
-    """
-    if norm is None or norm == "":
-        return None
-    if callable(norm):
-        return norm(channels)
-    if norm not in _BY_NAME:
-        raise ValueError(
-            f"unknown norm: expected one of {sorted(_BY_NAME)}, a callable or None, got {norm!r}"
-        )
-    return _BY_NAME[norm](channels)

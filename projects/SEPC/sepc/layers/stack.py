@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .norms import NormFactory, make_norm
 from .pyramid import check_pyramid
 from .pyramid_conv import PyramidConv, SharedConv
-from .pyramid_norm import NormFactory, PyramidNorm, make_norm
+from .pyramid_norm import PyramidNorm
 from .recompute import remade
 
 

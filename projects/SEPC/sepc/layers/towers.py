@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .norms import NormFactory, make_norm
 from .pyramid import check_pyramid
 from .pyramid_conv import SharedConv
-from .pyramid_norm import NormFactory, PyramidNorm, make_norm
+from .pyramid_norm import PyramidNorm
 
 
 class Tower(nn.Module):

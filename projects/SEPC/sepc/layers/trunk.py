@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .norms import NormFactory, make_norm
 from .pyramid import check_pyramid
 from .pyramid_conv import SharedConv
-from .pyramid_norm import NormFactory, make_norm
 from .stack import PyramidConvStack, PyramidLayer
 
 _VARIANTS: dict[str, dict[str, Any]] = {
