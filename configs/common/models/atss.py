@@ -19,7 +19,9 @@ model.backbone.top_block.in_channels = "${..out_channels}"
 model.anchor_generator.sizes = [[64], [128], [256], [512], [1024]]
 model.anchor_generator.aspect_ratios = [1.0]
 model.head = L(CenternessHead)(
-    trunk=L(Towers)(in_channels="${...backbone.out_channels}", num_convs=4, norm="GN"),
+    trunk=L(Towers)(
+        in_channels="${...backbone.out_channels}", num_convs=4, norm="GN", num_levels=5
+    ),
     num_classes="${..num_classes}",
     prior_prob=0.01,
     num_scales=5,

@@ -15,7 +15,9 @@ del model.box2box_transform
 del model.smooth_l1_beta
 del model.input_format
 model.head = L(SEPCHead)(
-    trunk=L(Towers)(in_channels="${...backbone.out_channels}", num_convs=4, norm=None),
+    trunk=L(Towers)(
+        in_channels="${...backbone.out_channels}", num_convs=4, norm=None, num_levels=5
+    ),
     num_classes="${..num_classes}",
     num_anchors=1,
     prior_prob=0.01,

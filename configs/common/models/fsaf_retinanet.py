@@ -10,7 +10,9 @@ from .retinanet import model
 
 model._target_ = FSAFRetinaNet
 model.head = L(TwoBranchHead)(
-    trunk=L(Towers)(in_channels="${...backbone.out_channels}", num_convs=4, norm=None),
+    trunk=L(Towers)(
+        in_channels="${...backbone.out_channels}", num_convs=4, norm=None, num_levels=5
+    ),
     num_classes="${..num_classes}",
     num_anchors=9,
     prior_prob=0.01,

@@ -7,6 +7,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from .layers.norms import BatchChannelNorm
+from .layers.pyramid_conv import SharedKernels
+from .layers.pyramid_norm import PyramidNorm
 from .layers.stack import PyramidLayer
 from .layers.winograd import use_winograd
 
@@ -16,8 +19,10 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
 
     Norms with fixed statistics are folded into the convolutions before them: those of the trunk,
     which is exact since pyramid convolution is linear and upsampling takes averages, and those of
-    Detectron2's convolutions in the backbone. On a CPU, weights get the channels-last order, in
-    which the convolutions then compute, and those of wide pyramids go by Winograd's filtering (see
+    Detectron2's convolutions in the backbone. Of Batch-Channel Normalization the group norm stays;
+    so does a batch norm per level, which shared kernels can't hold. Standardized weights become
+    ordinary ones. On a CPU, weights get the channels-last order, in which the convolutions then
+    compute, and those of wide pyramids go by Winograd's filtering (see
     :mod:`sepc.layers.winograd`): equal to some 1e-5 of the largest value.
 
     Args:
@@ -28,17 +33,38 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     """
     module = copy.deepcopy(module).eval().requires_grad_(False)
     for child in list(module.modules()):
-        if isinstance(child, PyramidLayer) and child.norm is not None:
-            if _has_fixed_statistics(child.norm.shared):
-                # the sum of all terms is normalized: each is scaled, one is shifted
-                kernels = dict(child.conv.named_children())
-                _fold(child.norm.shared, kernels.pop("same"), *kernels.values())
-                child.norm = None
+        if isinstance(child, SharedKernels):
+            _bake_standardization(child)
+    for child in list(module.modules()):
+        if isinstance(child, PyramidLayer):
+            _fold_pyramid_norm(child)
         elif isinstance(child, nn.Conv2d) and _has_fixed_statistics(getattr(child, "norm", None)):
             _fold(child.norm, child)  # type: ignore[arg-type]
             child.norm = None  # type: ignore[assignment]
     on_cpu = all(p.device.type == "cpu" for p in module.parameters())
     return use_winograd(module.to(memory_format=torch.channels_last)) if on_cpu else module
+
+
+def _bake_standardization(conv: SharedKernels) -> None:
+    for kernel, weight in conv.kernels():
+        kernel.weight = _frozen(weight)
+    conv.weight_standardization = False
+
+
+def _fold_pyramid_norm(layer: PyramidLayer) -> None:
+    if layer.norm is None:
+        return
+    norm: nn.Module = layer.norm.shared
+    rest = None
+    if isinstance(norm, BatchChannelNorm):
+        rest = PyramidNorm(norm.channel).eval()
+        norm = norm.batch
+    if not _has_fixed_statistics(norm):
+        return
+    # the sum of all terms is normalized: each is scaled, one is shifted
+    kernels = dict(layer.conv.named_children())
+    _fold(norm, kernels.pop("same"), *kernels.values())
+    layer.norm = rest
 
 
 def _has_fixed_statistics(norm: object) -> bool:

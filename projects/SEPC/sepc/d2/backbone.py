@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..layers import PyramidConvStack
 from ..layers.norms import NormFactory
+from . import norm as _norm  # noqa: F401  # Detectron2's norms by name
 
 
 class PyramidConvBackbone(Backbone):
@@ -26,6 +27,8 @@ class PyramidConvBackbone(Backbone):
         out_channels: int | None = None,
         num_stages: int = 4,
         norm: str | NormFactory | None = None,
+        freeze_norm: str | None = None,
+        weight_standardization: bool | None = None,
     ) -> None:
         """
         Args:
@@ -35,6 +38,7 @@ class PyramidConvBackbone(Backbone):
             num_stages: pyramid convolutions, at least 1.
             norm: after each of them, over all levels: "BN" is iBN, None is no norm; see
                 :func:`sepc.layers.make_norm`.
+            freeze_norm, weight_standardization: see :class:`sepc.PyramidConvStack`.
 
         Raises:
             ValueError: for another kind of pyramid, or a number out of its range.
@@ -51,6 +55,9 @@ class PyramidConvBackbone(Backbone):
             out_channels=out_channels,
             num_stages=num_stages,
             norm=norm,
+            freeze_norm=freeze_norm,
+            weight_standardization=weight_standardization,
+            num_levels=len(self.levels),
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..layers import SEPC, Towers
 from ..layers.pyramid_conv import plain_convolve
+from . import norm  # noqa: F401  # Detectron2's norms by name
 
 
 class SEPCHead(nn.Module):

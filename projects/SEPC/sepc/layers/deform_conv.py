@@ -28,8 +28,8 @@ class DeformConv2d(nn.Conv2d):
     the same weights. With ``modulated`` the modulation then is sigmoid(0), and a new module gives
     half of the ordinary convolution (before the bias), as UniverseNet's does.
 
-    ``nn.Conv2d.forward(module, x)`` is the ordinary convolution with the same weights; pyramid
-    convolution uses it at the finest level.
+    ``nn.Conv2d.forward(module, x)`` is the ordinary convolution with the same weights, as pyramid
+    convolution uses at the finest level.
 
     Args:
         deform_groups: the input channels are cut into this many groups, each with its own offsets.
@@ -98,13 +98,19 @@ class DeformConv2d(nn.Conv2d):
         """(N, C, H, W) -> (N, out_channels, Ho, Wo)."""
         return self.forward_levels([input])[0]
 
-    def forward_levels(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, C, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo)."""
+    def forward_levels(
+        self, maps: Sequence[Tensor], weight: Tensor | None = None
+    ) -> list[Tensor]:
+        """L tensors (N, C, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo).
+
+        Args:
+            weight: in place of its own, if given. Offsets and modulation are predicted as ever.
+        """
         sampling = [self.sampling(x) for x in maps]
         return deform_conv2d_levels(
             maps,
             [offset for offset, _ in sampling],
-            self.weight,
+            self.weight if weight is None else weight,
             self.bias,
             masks=[mask for _, mask in sampling if mask is not None],
             stride=_pair(self.stride),

@@ -86,7 +86,9 @@ def moments(
 
 
 @torch.no_grad()
-def update_running_statistics(bn: nn.Module, total: Tensor, mean: Tensor, var: Tensor) -> None:
+def update_running_statistics(
+    bn: nn.BatchNorm2d | nn.SyncBatchNorm, total: Tensor, mean: Tensor, var: Tensor
+) -> None:
     """As torch's BN updates its own, from what :func:`moments` returns; not without a sample."""
     if bn.running_mean is None or bn.running_var is None or bn.num_batches_tracked is None:
         return

@@ -15,12 +15,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .deform_conv import DeformConv2d
+from .weight_standardization import standardized
 from .winograd import conv3x3_by_winograd, winograd_pays
 
 UPSAMPLING = ("corners", "stride")
 
 
-class PyramidConv(nn.Module):
+class SharedKernels(nn.Module):
+    """Kernels that all levels share; its children are convolutions whose terms add up."""
+
+    def __init__(self, *, weight_standardization: bool) -> None:
+        super().__init__()
+        self.weight_standardization = weight_standardization
+
+    def kernels(self) -> list[tuple[nn.Conv2d, Tensor]]:
+        """Each convolution with the weights it computes with."""
+        convs = [child for child in self.children() if isinstance(child, nn.Conv2d)]
+        weights: list[Tensor] = [conv.weight for conv in convs]
+        if self.weight_standardization:
+            weights = standardized(weights)
+        return list(zip(convs, weights, strict=True))
+
+
+class PyramidConv(SharedKernels):
     """One stage of pyramid convolution, pyramid in, pyramid out.
 
     Source: SEPC, Sec 3.1, Eq. 1; with ``deform`` the scale-equalizing form of Sec 3.3: the kernels
@@ -39,6 +56,8 @@ class PyramidConv(nn.Module):
         init_std: of the weights at the start; None keeps the size of the values (see
             :func:`make_kernel`).
         upsampling: "corners" as in the official code, or "stride" (see :func:`upsample`).
+        weight_standardization: compute with standardized kernels, see
+            :mod:`.weight_standardization`; offsets are predicted as ever.
 
     Raises:
         ValueError: arguments out of range, named with what was expected.
@@ -56,8 +75,9 @@ class PyramidConv(nn.Module):
         deform_groups: int = 1,
         init_std: float | None = 0.01,
         upsampling: str = "corners",
+        weight_standardization: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(weight_standardization=weight_standardization)
         if upsampling not in UPSAMPLING:
             raise ValueError(f"expected upsampling one of {UPSAMPLING}, got {upsampling!r}")
         self.upsampling = upsampling
@@ -80,18 +100,19 @@ class PyramidConv(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        same, from_finer, from_coarser = self.kernels()
         finer = [two_wide(x) for x in features[:-1]]
-        outputs = convolve(self.same, features, first_level=0)
-        from_finer = convolve(self.from_finer, finer, first_level=1)
-        from_coarser = convolve(self.from_coarser, features[1:], first_level=0)
-        for y, term in zip(outputs[1:], from_finer, strict=True):
+        outputs = convolve(*same, features, first_level=0)
+        terms_of_finer = convolve(*from_finer, finer, first_level=1)
+        terms_of_coarser = convolve(*from_coarser, features[1:], first_level=0)
+        for y, term in zip(outputs[1:], terms_of_finer, strict=True):
             y += term
-        for y, term in zip(outputs[:-1], from_coarser, strict=True):
+        for y, term in zip(outputs[:-1], terms_of_coarser, strict=True):
             y += upsample(term, size=y.shape[-2:], to=self.upsampling)
         return outputs
 
 
-class SharedConv(nn.Module):
+class SharedConv(SharedKernels):
     """One convolution shared by all levels: pyramid convolution without its cross-level terms.
 
     The last layer of each SEPC branch. With ``deform`` it deforms above the finest level.
@@ -114,8 +135,9 @@ class SharedConv(nn.Module):
         modulated: bool = False,
         deform_groups: int = 1,
         init_std: float | None = 0.01,
+        weight_standardization: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(weight_standardization=weight_standardization)
         self.same = make_kernel(
             in_channels,
             out_channels,
@@ -130,26 +152,38 @@ class SharedConv(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
-        return convolve(self.same, features, first_level=0)
+        (same,) = self.kernels()
+        return convolve(*same, features, first_level=0)
 
 
-def convolve(kernel: nn.Conv2d, maps: Sequence[Tensor], *, first_level: int) -> list[Tensor]:
+def convolve(
+    kernel: nn.Conv2d, weight: Tensor, maps: Sequence[Tensor], *, first_level: int
+) -> list[Tensor]:
     """Apply a kernel to maps whose results belong to ``first_level`` and the coarser ones.
 
     At level 0 it is an ordinary convolution even if it can deform.
+
+    Args:
+        weight: what to compute with, the kernel's own or made from it.
     """
     if isinstance(kernel, DeformConv2d):
         undeformed = maps[: 1 - first_level]
         deformed = maps[len(undeformed) :]
-        return plain_convolve(kernel, undeformed) + kernel.forward_levels(deformed)
-    return plain_convolve(kernel, maps)
+        return plain_convolve(kernel, undeformed, weight) + kernel.forward_levels(deformed, weight)
+    return plain_convolve(kernel, maps, weight)
 
 
-def plain_convolve(kernel: nn.Conv2d, maps: Sequence[Tensor]) -> list[Tensor]:
-    """The ordinary convolution of every map, by the fastest form."""
+def plain_convolve(
+    kernel: nn.Conv2d, maps: Sequence[Tensor], weight: Tensor | None = None
+) -> list[Tensor]:
+    """The ordinary convolution of every map, by the fastest form; ``weight``: None is its own."""
+    weight = kernel.weight if weight is None else weight
     if maps and winograd_pays(maps, kernel):
-        return conv3x3_by_winograd(maps, kernel.weight, kernel.bias)
-    return [nn.Conv2d.forward(kernel, x) for x in maps]
+        return conv3x3_by_winograd(maps, weight, kernel.bias)
+    return [
+        F.conv2d(x, weight, kernel.bias, kernel.stride, kernel.padding, kernel.dilation)
+        for x in maps
+    ]
 
 
 def upsample(x: Tensor, size: Sequence[int], to: str = "corners") -> Tensor:

@@ -19,10 +19,12 @@ from .recompute import remade
 class PyramidLayer(nn.Module):
     """Convolution, norm over the pyramid (optional), ReLU; pyramid in, pyramid out."""
 
-    def __init__(self, conv: nn.Module, norm: nn.Module | None) -> None:
+    def __init__(
+        self, conv: nn.Module, norm: nn.Module | None, *, freeze_norm: str | None = None
+    ) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = PyramidNorm(norm) if norm is not None else None
+        self.norm = PyramidNorm(norm, freeze=freeze_norm) if norm is not None else None
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         with remade(features):
@@ -30,6 +32,11 @@ class PyramidLayer(nn.Module):
         if self.norm is not None:
             return self.norm(maps, relu=True)
         return [F.relu(x, inplace=not torch.is_grad_enabled()) for x in maps]
+
+
+def standardizes(norm: str | NormFactory | None, option: bool | None) -> bool:
+    """What the option ``weight_standardization`` means beside this norm."""
+    return norm == "BCN" if option is None else option
 
 
 class PyramidConvStack(nn.Sequential):
@@ -47,6 +54,11 @@ class PyramidConvStack(nn.Sequential):
             comparison: each stage is one :class:`SharedConv`.
         upsampling: of the term from the coarser level, see :class:`PyramidConv`.
         deform, modulated, deform_groups, kernel_size, init_std: see :class:`PyramidConv`.
+        freeze_norm: "statistics" or "all" of every norm, see :class:`PyramidNorm`; None: nothing.
+        weight_standardization: of the kernels, see :class:`PyramidConv`; None: with the norm "BCN",
+            which it belongs to, and not with others.
+        num_levels: number of levels that must come in; None takes any from one up. The norm
+            "LevelBN" needs it.
 
     Raises:
         ValueError: arguments out of range, named with what was expected.
@@ -66,6 +78,9 @@ class PyramidConvStack(nn.Sequential):
         init_std: float | None = 0.01,
         cross_level: bool = True,
         upsampling: str = "corners",
+        freeze_norm: str | None = None,
+        weight_standardization: bool | None = None,
+        num_levels: int | None = None,
     ) -> None:
         out_channels = in_channels if out_channels is None else out_channels
         if in_channels < 1 or out_channels < 1:
@@ -84,21 +99,24 @@ class PyramidConvStack(nn.Sequential):
                 modulated=modulated,
                 deform_groups=deform_groups,
                 init_std=init_std,
+                weight_standardization=standardizes(norm, weight_standardization),
             )
-            return PyramidLayer(conv, make_norm(norm, out_channels))
+            shared = make_norm(norm, out_channels, num_levels=num_levels)
+            return PyramidLayer(conv, shared, freeze_norm=freeze_norm)
 
         super().__init__(*(stage(index) for index in range(num_stages)))
         self.in_channels = in_channels
         self.out_channels = out_channels if num_stages else in_channels
+        self.num_levels = num_levels
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl).
 
         Raises:
-            ValueError: wrong channels, or a level that is not half the size of the finer one,
-                rounded up; names the level.
+            ValueError: wrong number of levels or channels, or a level that is not half the size of
+                the finer one, rounded up; names the level.
         """
-        check_pyramid(features, channels=self.in_channels)
+        check_pyramid(features, channels=self.in_channels, num_levels=self.num_levels)
         for stage in self:
             features = stage(features)
         return list(features)

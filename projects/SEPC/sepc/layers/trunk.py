@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .norms import NormFactory, make_norm
 from .pyramid import check_pyramid
 from .pyramid_conv import SharedConv
-from .stack import PyramidConvStack, PyramidLayer
+from .stack import PyramidConvStack, PyramidLayer, standardizes
 
 _VARIANTS: dict[str, dict[str, Any]] = {
     "pconv": dict(norm=None, deform_stages=False, deform_branches=False),
@@ -37,11 +37,16 @@ class SEPC(nn.Module):
             module (see :func:`make_norm`); None for none.
         deform_stages, deform_branches: let the kernels deform above the finest level.
         modulated, deform_groups: see :class:`DeformConv2d`.
+        freeze_norm: "statistics" keeps the norms' running statistics as they are and normalizes by
+            them, "all" keeps their scales and shifts too; None: nothing. See :class:`PyramidNorm`.
+        weight_standardization: of all kernels; None: with the norm "BCN" alone, see
+            :class:`PyramidConvStack`.
         kernel_size: of all convolutions, odd.
         head_padding: "same" pads the branch convolutions. "valid" does not, and every level comes
             out smaller by ``kernel_size - 1``. Unlike the official code, whose missing padding its
             authors call a mistake, the default is "same"; the weights they released need "valid".
-        num_levels: number of levels that must come in; None takes any from one up.
+        num_levels: number of levels that must come in; None takes any from one up. The norm
+            "LevelBN" needs it.
         num_branch_convs: convolutions of each branch, 1 in the paper; only the last one deforms.
         init_std, cross_level, upsampling: see :class:`PyramidConvStack`.
 
@@ -67,6 +72,8 @@ class SEPC(nn.Module):
         init_std: float | None = 0.01,
         cross_level: bool = True,
         upsampling: str = "corners",
+        freeze_norm: str | None = None,
+        weight_standardization: bool | None = None,
     ) -> None:
         super().__init__()
         out_channels = in_channels if out_channels is None else out_channels
@@ -84,6 +91,7 @@ class SEPC(nn.Module):
             modulated=modulated,
             deform_groups=deform_groups,
             init_std=init_std,
+            weight_standardization=standardizes(norm, weight_standardization),
         )
 
         self.stages = PyramidConvStack(
@@ -94,6 +102,8 @@ class SEPC(nn.Module):
             deform=deform_stages,
             cross_level=cross_level,
             upsampling=upsampling,
+            freeze_norm=freeze_norm,
+            num_levels=num_levels,
             **kernel,
         )
 
@@ -101,7 +111,8 @@ class SEPC(nn.Module):
             channels: int, *, padding: int | None = None, deform: bool = False
         ) -> PyramidLayer:
             conv = SharedConv(channels, out_channels, padding=padding, deform=deform, **kernel)
-            return PyramidLayer(conv, make_norm(norm, out_channels))
+            shared = make_norm(norm, out_channels, num_levels=num_levels)
+            return PyramidLayer(conv, shared, freeze_norm=freeze_norm)
 
         def branch() -> nn.Module:
             *inner, last = [self.stages.out_channels, *[out_channels] * (num_branch_convs - 1)]
