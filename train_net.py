@@ -70,10 +70,12 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
         instantiate(cfg.optimizer),
         amp_dtype=engine.amp_dtype(cfg),
         grad_clip=cfg.train.get("grad_clip"),
+        accumulate=cfg.train.get("accumulate", 1),
     )
     checkpointer = engine.Checkpointer(model, cfg.train.output_dir, trainer=trainer)
     keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
-    engine.warn_small_batch(model, cfg.dataloader.train.total_batch_size // comm.get_world_size())
+    images = cfg.dataloader.train.total_batch_size // comm.get_world_size()
+    engine.warn_small_batch(model, images, accumulate=trainer.accumulate)
     trainer.register_hooks(
         [
             hooks.IterationTimer(),

@@ -5,12 +5,18 @@
 
 With ``--categories coco`` it stands in for COCO itself: generated into ``<parent>/coco``, every
 configuration that asks for ``coco_2017_train`` runs with ``DETECTRON2_DATASETS=<parent>``.
+
+With ``--shift`` the same scenes look as another camera might show them (less contrast, a cast of
+colour, blur, noise). In ``<parent>/shapes_shifted`` they are found as ``shapes_shifted_train`` and
+``shapes_shifted_val``:
+
+    python tools/generate_data.py datasets/shapes_shifted --shift
 """
 
 import argparse
 import sys
 
-from sepc.data import write_dataset
+from sepc.data import SHIFTS, write_dataset
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,6 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="the shapes themselves, or COCO's 80 categories with shapes in some of their places",
     )
     parser.add_argument(
+        "--shift",
+        nargs="*",
+        metavar="NAME",
+        help=f"how the images are changed, some of {', '.join(SHIFTS)}; without a name, all",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace a data set of other settings"
     )
     options = parser.parse_args(arguments)
@@ -49,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             image_size=(options.size[0], options.size[-1]),
             seed=options.seed,
             categories=options.categories,
+            shifts=list(SHIFTS) if options.shift == [] else options.shift or [],
             overwrite=options.overwrite,
         )
     except (ValueError, OSError) as error:

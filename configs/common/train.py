@@ -7,5 +7,6 @@ train.seed = -1  # of weights, shuffle and augmentation; negative: a new one eac
 train.amp.dtype = "float16"  # or bfloat16, which a CPU always uses
 train.amp.evaluate = False  # evaluate in this precision, whether or not it trains so
 train.grad_clip = None  # or dict(max_norm=35, norm_type=2)
+train.accumulate = 1  # batches per step; iBN takes its statistics of each of them alone
 train.channels_last = False  # memory layout of maps and weights; True is faster on a CPU
 train.winograd = False  # of wide pyramids on a CPU; True is faster, the last bits differ

@@ -7,6 +7,7 @@ from detectron2.config import LazyCall, instantiate
 
 from sepc import build_sepc
 from sepc.d2 import engine
+from sepc.layers import BatchChannelNorm, SyncBatchNorm2d
 
 from .helpers import CONFIGS, tiny_config
 
@@ -121,23 +122,43 @@ def test_amp_dtype(tmp_path):
 
 @pytest.mark.parametrize(
     ("norm", "images", "warns"),
-    [("BN", 3, True), ("BN", 4, False), (None, 1, False), ("GN", 1, False), ("SyncBN", 1, False)],
+    [
+        ("BN", 3, True),
+        ("BN", 4, False),
+        ("LevelBN", 3, True),
+        (None, 1, False),
+        ("GN", 1, False),
+        ("BCN", 1, False),
+        ("FrozenBN", 1, False),
+        ("SyncBN", 1, False),
+        ("naiveSyncBN_N", 1, False),
+    ],
 )
 def test_small_batch_warning(caplog, norm, images, warns):
-    trunk = build_sepc("pconv_ibn", in_channels=32, norm=norm)
+    trunk = build_sepc("pconv_ibn", in_channels=32, norm=norm, num_levels=5)
     with caplog.at_level(logging.WARNING):
         engine.warn_small_batch(trunk, images)
     assert len(caplog.records) == warns
     if warns:
         assert "3 image(s) per process" in caplog.text
+        assert all(word in caplog.text for word in ("BCN", "GN", "SyncBN", "calibrate_norm.py"))
         assert "\n" not in caplog.records[0].message
 
 
+def test_small_batch_warning_knows_accumulation_and_freezing(caplog):
+    trunk = build_sepc("pconv_ibn", in_channels=4)
+    with caplog.at_level(logging.WARNING):
+        engine.warn_small_batch(trunk, 2, accumulate=4)
+    assert "2 image(s) per process and batch, which accumulation does not change" in caplog.text
+    caplog.clear()
+    engine.warn_small_batch(build_sepc("pconv_ibn", in_channels=4, freeze_norm="statistics"), 2)
+    assert not caplog.records
+
+
 def test_hint_of_the_warning_works():
-    cfg = engine.load_config(CONFIG, ["+model.head.trunk.norm=SyncBN"])
-    assert isinstance(
-        instantiate(cfg.model.head).trunk.cls_branch.norm.shared, torch.nn.SyncBatchNorm
-    )
+    for name, kind in [("SyncBN", SyncBatchNorm2d), ("BCN", BatchChannelNorm)]:
+        cfg = engine.load_config(CONFIG, [f"+model.head.trunk.norm={name}"])
+        assert isinstance(instantiate(cfg.model.head).trunk.cls_branch.norm.shared, kind)
 
 
 def test_rewind_metrics(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -88,6 +89,40 @@ def test_resume_equals_an_uninterrupted_training(trained, tmp_path, monkeypatch,
     lines = (tmp_path / "metrics.json").read_text().splitlines()
     iterations = [json.loads(line)["iteration"] for line in lines if "total_loss" in line]
     assert iterations == [0, 1, 2, 3]
+
+
+def test_resume_of_accumulated_batches_sees_the_images_of_a_straight_training(
+    tiny_data, tmp_path, monkeypatch
+):
+    """With accumulation a step takes several batches of the stream; the schedule counts steps."""
+    forward, seen = RetinaNet.forward, []
+
+    def spy(self, inputs):
+        if self.training:
+            seen.append([x["file_name"] for x in inputs])
+        return forward(self, inputs)
+
+    monkeypatch.setattr(RetinaNet, "forward", spy)
+    run(tmp_path / "straight", **{"train.accumulate": 3})
+    straight = seen.copy()
+    assert len(straight) == 4 * 3
+    assert [record["iteration"] for record in losses_of(tmp_path / "straight")] == [0, 1, 2, 3]
+
+    (tmp_path / "resumed").mkdir()
+    for name in ("model_0000001.pth", "last_checkpoint"):
+        shutil.copy(tmp_path / "straight" / name, tmp_path / "resumed")
+    (tmp_path / "resumed" / "last_checkpoint").write_text("model_0000001.pth")
+    seen.clear()
+    run(tmp_path / "resumed", "--resume", **{"train.accumulate": 3})
+    assert seen == straight[6:]
+    assert distance(tmp_path / "resumed", tmp_path / "straight") < 0.02
+    rates = [[x["lr"] for x in losses_of(tmp_path / name)] for name in ("straight", "resumed")]
+    assert rates[1] == rates[0][2:]
+
+
+def losses_of(folder):
+    lines = (folder / "metrics.json").read_text().splitlines()
+    return [x for x in map(json.loads, lines) if "total_loss" in x]
 
 
 def test_resume_continues_the_loss_normalizer(trained):
@@ -198,8 +233,10 @@ def test_two_processes_on_the_cpu(tiny_data, tmp_path):
         },
     )
     arguments = ["--config-file", CONFIG.format("sepc"), "--num-gpus", 2, "--dist-url", "auto"]
+    overrides += ["+model.head.trunk.norm=SyncBN", "train.accumulate=2"]
     result = command(*arguments, *overrides, DETECTRON2_DATASETS=str(tmp_path))
     assert result.returncode == 0, result.stderr[-3000:]
+    assert "image(s) per process" not in result.stdout
     state = torch.load(tmp_path / "out" / "model_final.pth", weights_only=True)
     assert len(state["trainer"]["processes"]) == 2
     assert "World size: 2" in (tmp_path / "out" / "log.txt").read_text()

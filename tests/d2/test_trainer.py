@@ -106,6 +106,58 @@ def test_clipping_sees_unscaled_gradients(tmp_path):
     assert trainer.storage.latest()["grad_norm"][0] == pytest.approx(5.0)
 
 
+class Fit(nn.Module):
+    """A quadratic loss of its data, so that the mean over batches is that of the whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.seen = []
+
+    def forward(self, data):
+        self.seen.append(data)
+        return {"loss": (self.weight - data) ** 2, "other": self.weight * 0}
+
+
+def fit(folder, accumulate, steps, data=range(1000)):
+    model = Fit()
+    trainer = Trainer(
+        model, list(data), torch.optim.SGD(model.parameters(), lr=0.1), accumulate=accumulate
+    )
+    checkpointer = Checkpointer(model, str(folder), trainer=trainer)
+    trainer.register_hooks([hooks.PeriodicCheckpointer(checkpointer, 2)])
+    trainer.train(0, steps)
+    return trainer
+
+
+def test_accumulation_is_a_step_on_the_mean(tmp_path):
+    trainer = fit(tmp_path, accumulate=3, steps=1)
+    assert trainer.model.seen == [0, 1, 2]
+    torch.testing.assert_close(trainer.model.weight.detach(), torch.tensor(0.1 * 2.0))
+    assert trainer.storage.latest()["loss"][0] == pytest.approx((0 + 1 + 4) / 3)
+    assert trainer.storage.latest()["total_loss"][0] == pytest.approx((0 + 1 + 4) / 3)
+    assert trainer.batches == 3
+
+
+def test_iterations_are_steps(tmp_path):
+    trainer = fit(tmp_path, accumulate=3, steps=4)
+    assert len(trainer.model.seen) == 12
+    assert trainer.iter == 4
+    state = torch.load(tmp_path / "model_0000003.pth", weights_only=True)
+    assert state["iteration"] == 3
+    assert state["trainer"]["batches"] == 12
+
+
+def test_a_bad_batch_of_several_stops_before_the_step(tmp_path):
+    with pytest.raises(FloatingPointError, match="not finite at iteration 1"):
+        fit(tmp_path, accumulate=2, steps=3, data=[0.0, 1.0, 2.0, float("nan"), 4.0, 5.0])
+
+
+def test_accumulation_out_of_range():
+    with pytest.raises(ValueError, match=r"train\.accumulate: expected 1 or more, got 0"):
+        fit(None, accumulate=0, steps=1)
+
+
 class SendSignal(HookBase):
     def __init__(self, at, signum):
         self.at, self.signum = at, signum

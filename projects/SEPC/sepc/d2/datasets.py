@@ -2,7 +2,8 @@
 
 Importing this module registers ``shapes_train`` and ``shapes_val``: a data set from
 ``tools/generate_data.py`` in the folder ``shapes`` under ``$DETECTRON2_DATASETS`` (``datasets`` if
-that is not set), as Detectron2's own data sets are found. The variable is read at import.
+that is not set), as Detectron2's own data sets are found. The variable is read at import. So are
+``shapes_shifted_train`` and ``shapes_shifted_val``, of the folder ``shapes_shifted``.
 
 One's own data: :func:`register_coco_folder` where the files have COCO's names, Detectron2's
 ``detectron2.data.datasets.register_coco_instances(name, {}, json_file, image_root)`` where they
@@ -76,7 +77,8 @@ def check_registered(names: str | Iterable[str], *, evaluation: bool = False) ->
             raise type(error)(f"data set {name}: {error}") from error
 
 
-register_coco_folder("shapes", os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), "shapes"))
-for _name in ("shapes_train", "shapes_val"):
-    # known without the data, so that a trained model can be shown without them
-    MetadataCatalog.get(_name).thing_classes = list(SHAPES)
+for _name in ("shapes", "shapes_shifted"):
+    register_coco_folder(_name, os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), _name))
+    for _split in ("train", "val"):
+        # known without the data, so that a trained model can be shown without them
+        MetadataCatalog.get(f"{_name}_{_split}").thing_classes = list(SHAPES)

@@ -1,10 +1,11 @@
 """Writes generated scenes in the folder layout of COCO 2017."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .categories import category_table
 from .polygons import mask_to_polygons, mask_to_run_lengths
 from .progress import progress_over
 from .scenes import GENERATOR_VERSION, generate_scene
+from .shift import SHIFTS, check_shifts, shift_image
 
 #: Lies in every generated folder and tells how it was made.
 SETTINGS_FILE = "generated.json"
@@ -35,6 +37,7 @@ def write_dataset(
     image_size: int | tuple[int, int] = 128,
     seed: int = 0,
     categories: str = "shapes",
+    shifts: Sequence[str] = (),
     overwrite: bool = False,
     progress: bool = True,
 ) -> bool:
@@ -51,6 +54,7 @@ def write_dataset(
         seed: other seeds give other scenes.
         categories: ``"shapes"``, or ``"coco"`` for a stand-in of COCO with its 80 categories: in a
             folder named ``coco``, Detectron2 finds it as ``coco_2017_train`` and ``coco_2017_val``.
+        shifts: names in :data:`~sepc.data.shift.SHIFTS` that change how the same scenes look.
         overwrite: replace a data set that was generated with other settings.
         progress: show it.
 
@@ -70,7 +74,8 @@ def write_dataset(
         )
     names, shape_ids = category_table(categories)
     generate_scene(seed=seed, split="train", index=0, height=height, width=width)  # checks
-    settings = {
+    check_shifts(shifts)
+    settings: dict[str, Any] = {
         "generator": GENERATOR_VERSION,
         "train_images": train_images,
         "val_images": val_images,
@@ -79,6 +84,8 @@ def write_dataset(
         "seed": seed,
         "categories": categories,
     }
+    if shifts:
+        settings["shifts"] = [name for name in SHIFTS if name in shifts]
     folder = Path(folder).expanduser().resolve()
     if _is_there(folder, settings, overwrite):
         return False
@@ -102,6 +109,11 @@ def write_dataset(
                     scene = generate_scene(
                         seed=seed, split=split, index=index, height=height, width=width
                     )
+                    if shifts:
+                        shifted = shift_image(
+                            scene.image, shifts, seed=seed, split=split, index=index
+                        )
+                        scene = dataclasses.replace(scene, image=shifted)
                     _add_scene(content, scene, index + 1, shape_ids, partial / f"{split}2017")
                 path = partial / "annotations" / f"instances_{split}2017.json"
                 path.write_text(json.dumps(content, separators=(",", ":")))
@@ -118,7 +130,8 @@ def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
             return False
     try:
         found = json.loads((folder / SETTINGS_FILE).read_text())
-        different = {key: found.get(key) for key in settings if found.get(key) != settings[key]}
+        keys = [*settings, *(key for key in ("shifts",) if key in found and key not in settings)]
+        different = {key: found.get(key) for key in keys if found.get(key) != settings.get(key)}
     except (OSError, ValueError, AttributeError) as error:
         raise FileExistsError(
             f"{folder} exists and is no generated data set (no readable {SETTINGS_FILE} in it): "
@@ -126,7 +139,7 @@ def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
         ) from error
     if different and not overwrite:
         pairs = ", ".join(
-            f"{key} {value} (asked for: {settings[key]})" for key, value in different.items()
+            f"{key} {value} (asked for: {settings.get(key)})" for key, value in different.items()
         )
         raise ValueError(
             f"{folder} holds a data set that was generated with other settings: {pairs}. "

@@ -6,12 +6,13 @@ import os
 import tempfile
 
 import torch
+from detectron2.layers import NaiveSyncBatchNorm
 from detectron2.utils import comm
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ...files import written_whole
-from ...layers import PyramidNorm
+from ...layers import EstimatedBatchNorm2d, LevelBatchNorm, PyramidNorm, SyncBatchNorm2d
 
 logger = logging.getLogger(__name__)
 
@@ -91,19 +92,35 @@ def dataset_names(loader: DictConfig) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def warn_small_batch(model: nn.Module, images: int) -> None:
-    """One line where batch statistics over the pyramid come from fewer than four images."""
-    # SyncBN takes its statistics over all processes; frozen norms and GN take none of the batch.
-    per_process = any(
-        isinstance(m, PyramidNorm) and isinstance(m.shared, nn.BatchNorm2d) and m.shared.training
-        for m in model.modules()
+def warn_small_batch(model: nn.Module, images: int, *, accumulate: int = 1) -> None:
+    """One line where batch statistics over the pyramid come from fewer than four images.
+
+    Args:
+        model: in training mode.
+        images: per process and batch.
+        accumulate: batches per step. It is no help: statistics are those of each batch.
+    """
+    norms = [m.shared for m in model.modules() if isinstance(m, PyramidNorm)]
+    if images >= SMALL_BATCH or not any(_takes_statistics_alone(norm) for norm in norms):
+        return
+    logger.warning(
+        f"{images} image(s) per process"
+        + (" and batch, which accumulation does not change" if accumulate > 1 else "")
+        + f": iBN's batch statistics want {SMALL_BATCH} or more. Raise "
+        "dataloader.train.total_batch_size, or set +model.head.trunk.norm (after FPN: "
+        "model.backbone.norm) to BCN (made for one or two images), GN, or with several processes "
+        "SyncBN; tools/calibrate_norm.py makes the running statistics of a trained model precise"
     )
-    if per_process and images < SMALL_BATCH:
-        logger.warning(
-            f"{images} image(s) per process: iBN's batch statistics want {SMALL_BATCH} or more; "
-            "raise dataloader.train.total_batch_size, or with several GPUs set "
-            "+model.head.trunk.norm=SyncBN (after FPN: model.backbone.norm=SyncBN)"
-        )
+
+
+def _takes_statistics_alone(norm: nn.Module) -> bool:
+    """Whether it normalizes by statistics of this process's batch: not synchronized, not frozen."""
+    if isinstance(norm, LevelBatchNorm):
+        return any(_takes_statistics_alone(level) for level in norm)
+    synchronized = isinstance(norm, (SyncBatchNorm2d, nn.SyncBatchNorm, NaiveSyncBatchNorm))
+    estimated = isinstance(norm, EstimatedBatchNorm2d)
+    is_bn = isinstance(norm, nn.BatchNorm2d) and not (synchronized or estimated)
+    return is_bn and norm.training
 
 
 def rewind_metrics(path: str, start_iter: int) -> None:

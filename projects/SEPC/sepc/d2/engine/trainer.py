@@ -1,5 +1,6 @@
 """Detectron2's training step with mixed precision, clipping, and a complete state."""
 
+import contextlib
 import logging
 import math
 import time
@@ -21,12 +22,17 @@ logger = logging.getLogger(__name__)
 
 
 class Trainer(SimpleTrainer):
-    """One optimization step per iteration, on the device of the model.
+    """One optimization step per iteration, of one batch or several, on the device of the model.
 
     Adds to Detectron2's ``SimpleTrainer``: autocast with gradient scaling, clipping of the
     unscaled gradients, the norm of the gradients among the metrics (``grad_norm``), a stop on
-    losses or gradients that are not finite *before* they reach the weights, and a state that
-    makes a resumed training equal to an uninterrupted one.
+    losses or gradients that are not finite *before* they reach the weights, gradient accumulation,
+    and a state that makes a resumed training equal to an uninterrupted one.
+
+    With ``accumulate`` the loss of an iteration is the mean over its batches. Whatever counts
+    iterations, such as the schedule, counts steps. What a model takes from a batch it takes from
+    each alone: the statistics of its norms are those of one batch, as without accumulation, and its
+    running averages (of norms, and of Detectron2's number of positives) move with every batch.
     """
 
     def __init__(
@@ -37,18 +43,27 @@ class Trainer(SimpleTrainer):
         *,
         amp_dtype: torch.dtype | None = None,
         grad_clip: Mapping[str, Any] | None = None,
+        accumulate: int = 1,
     ) -> None:
         """
         Args:
-            model: returns a dict of scalar losses in training.
+            model: returns a dict of scalar losses in training, always the same ones.
             data_loader: batches without end.
             optimizer: over the parameters of the model.
             amp_dtype: precision of autocast; float16 scales the loss. None: no mixed precision.
             grad_clip: arguments of ``torch.nn.utils.clip_grad_norm_``: ``max_norm`` and, if
                 wanted, ``norm_type``. None: no clipping.
+            accumulate: batches per iteration.
+
+        Raises:
+            ValueError: fewer than one batch per iteration.
         """
+        if accumulate < 1:
+            raise ValueError(f"train.accumulate: expected 1 or more, got {accumulate}")
         super().__init__(model, data_loader, optimizer)
         self.amp_dtype = amp_dtype
+        self.accumulate = accumulate
+        self.batches = 0  # seen since the training began
         self.grad_clip: dict[str, Any] = dict(grad_clip or {"max_norm": float("inf")})
         self.device = next(model.parameters()).device
         self.grad_scaler = torch.amp.GradScaler(
@@ -57,19 +72,17 @@ class Trainer(SimpleTrainer):
 
     def run_step(self) -> None:
         """One step; FloatingPointError if a loss, or an unscaled gradient, is not finite."""
-        start = time.perf_counter()
-        data = next(self._data_loader_iter)
-        data_time = time.perf_counter() - start
-
-        autocast = torch.autocast(
-            self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None
-        )
-        with autocast:
-            losses: dict[str, Tensor] = self.model(data)
-        self._require_finite_losses(losses)
         self.optimizer.zero_grad()
-        total = sum(losses.values(), torch.zeros((), device=self.device))
-        self.grad_scaler.scale(total).backward()
+        data_time = 0.0
+        losses: dict[str, Tensor] = {}
+        for batch in range(self.accumulate):
+            start = time.perf_counter()
+            data = next(self._data_loader_iter)
+            data_time += time.perf_counter() - start
+            with self._gradients_of_processes(added=batch + 1 == self.accumulate):
+                for name, loss in self._forward_and_backward(data).items():
+                    losses[name] = losses[name] + loss if name in losses else loss
+            self.batches += 1
         self.after_backward()
 
         self.grad_scaler.unscale_(self.optimizer)
@@ -78,6 +91,24 @@ class Trainer(SimpleTrainer):
         self._write_metrics(losses, data_time)
         self.grad_scaler.step(self.optimizer)
         self.grad_scaler.update()
+
+    def _forward_and_backward(self, data: Any) -> dict[str, Tensor]:
+        """Losses of one batch, as parts of the mean over the batches of the iteration."""
+        autocast = torch.autocast(
+            self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None
+        )
+        with autocast:
+            losses = {k: loss / self.accumulate for k, loss in self.model(data).items()}
+        self._require_finite_losses(losses)
+        total = sum(losses.values(), torch.zeros((), device=self.device))
+        self.grad_scaler.scale(total).backward()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _gradients_of_processes(self, *, added: bool) -> contextlib.AbstractContextManager:
+        """Exchange gradients with the other processes in this backward pass, or in a later one."""
+        if isinstance(self.model, DistributedDataParallel) and not added:
+            return self.model.no_sync()
+        return contextlib.nullcontext()
 
     def _require_finite_losses(self, losses: dict[str, Tensor]) -> None:
         # All processes decide together, so that none waits for one that has stopped.
@@ -117,6 +148,7 @@ class Trainer(SimpleTrainer):
         """
         state = super().state_dict()
         state["grad_scaler"] = self.grad_scaler.state_dict()
+        state["batches"] = self.batches
         if hasattr(self.data_loader, "stream"):
             state["stream_seed"] = self.data_loader.stream.seed
         state["processes"] = comm.gather(
@@ -129,8 +161,9 @@ class Trainer(SimpleTrainer):
         super().load_state_dict(state_dict)
         if state_dict.get("grad_scaler") and self.grad_scaler.is_enabled():
             self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
+        self.batches = state_dict.get("batches", self.iter + 1)
         if "stream_seed" in state_dict and hasattr(self.data_loader, "stream"):
-            self.data_loader.stream.seek(seed=state_dict["stream_seed"], batch=self.iter + 1)
+            self.data_loader.stream.seek(seed=state_dict["stream_seed"], batch=self.batches)
         processes = state_dict.get("processes", [])
         if len(processes) != comm.get_world_size():
             logger.warning(
