@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -26,8 +27,7 @@ def standardized(weights: Sequence[Tensor]) -> list[Tensor]:
         tensors of the same shapes.
     """
     joint = torch.cat([weight.flatten(1) for weight in weights], dim=1)
-    var, mean = torch.var_mean(joint, dim=1, correction=0, keepdim=True)
     # the authors add 1e-5 to the standard deviation; like this a constant kernel has a gradient
-    joint = (joint - mean) * ((var + 1e-10) * joint.shape[1]).rsqrt()
+    joint = F.layer_norm(joint, joint.shape[1:], eps=1e-10) * joint.shape[1] ** -0.5
     parts = joint.split([weight[0].numel() for weight in weights], dim=1)
     return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
