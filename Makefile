@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env detectron2 quickstart compare ablation test lint bench clean
+.PHONY: help env detectron2 quickstart compare ablation norms test lint bench clean
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
@@ -35,6 +35,9 @@ compare: env  ## the quick start's detector against the same one with the plain 
 
 ablation: env  ## every detector with every head, several seeds: hours, goes on where it was
 	@$(RUN) tools/ablation.py $(ARGS)
+
+norms: env  ## every norm over the pyramid at every batch size, several seeds: hours, goes on
+	@$(RUN) tools/norm_study.py $(ARGS)
 
 test: env  ## lint, then all tests; says what it left out where Detectron2 is missing
 	@$(RUN) tools/setup_env.py --report

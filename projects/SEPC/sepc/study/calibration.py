@@ -91,7 +91,7 @@ def plot_gain(
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right")
     axes.set_title(title, fontsize="medium")
     with written_whole(path) as partial:
         figure.savefig(partial, dpi=110, format="png")

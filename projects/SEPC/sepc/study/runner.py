@@ -94,6 +94,7 @@ def _start(
         *("--config-file", str(repository / run.config)),
         *("--num-gpus", str(run.processes)),
         "--resume",
+        *("--dist-url", "auto"),  # a free port
         *(override.replace("{output}", str(folder.parent)) for override in run.overrides),
         f"train.seed={run.seed}",
         f"train.output_dir={folder}",
