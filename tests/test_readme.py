@@ -13,6 +13,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "projects" / "SEPC" / "README.md",
     ROOT / "docs" / "checkpoints.md",
+    ROOT / "docs" / "norms.md",
 ]
 README = PAGES[0].read_text(encoding="utf-8")
 

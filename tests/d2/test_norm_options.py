@@ -1,5 +1,7 @@
 """Each norm, and each option of one, by one line of a quick-start config."""
 
+import re
+
 import pytest
 import torch
 from detectron2.config import LazyConfig, instantiate
@@ -13,7 +15,7 @@ from sepc import PyramidNorm, optimize_for_inference
 from sepc.d2.engine import load_config
 from sepc.layers import BatchChannelNorm, LevelBatchNorm, SyncBatchNorm2d
 
-from .helpers import CONFIGS, image_input
+from .helpers import CONFIGS, ROOT, image_input
 
 NORM = "+model.head.trunk.norm="
 KINDS = {
@@ -61,6 +63,14 @@ def test_norm_of_the_trunk(name):
         torch.testing.assert_close(
             folded(image)[0]["instances"].scores, expected.scores, rtol=1e-3, atol=1e-4
         )
+
+
+def test_lines_of_the_documentation():
+    lines = re.findall(r"`(\+?(?:model|train)\.[\w.]+=\w+)`", (ROOT / "docs/norms.md").read_text())
+    assert {NORM + name for name in KINDS if name != "naiveSyncBN"} <= set(lines)
+    assert {"train.accumulate=4", "+model.head.trunk.freeze_norm=all"} <= set(lines)
+    for line in lines:
+        assert isinstance(detector(line), nn.Module), line
 
 
 def test_detectron2s_naive_norm_has_its_mode():
