@@ -16,22 +16,25 @@ for package in ("onnx", "onnxruntime", "onnxscript"):
 
 from detectron2.config import LazyConfig, instantiate  # noqa: E402
 
+from sepc import optimize_for_inference  # noqa: E402
 from sepc.d2.export import ExportableDetector, detect  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "quickstart"
 
 
-def small_model(variant):
+def small_model(variant, *, norm=None, channels=8):
     """Untrained, with predictors that find something in anything."""
     torch.manual_seed(0)
     cfg = LazyConfig.load(str(CONFIGS / f"retinanet_{variant}.py"))
-    cfg.model.backbone.out_channels = 8
-    cfg.model.backbone.top_block.out_channels = 8
+    cfg.model.backbone.out_channels = channels
+    cfg.model.backbone.top_block.out_channels = channels
     if variant == "plain":
         cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 5
         cfg.model.head.conv_dims = [8]
     else:
         cfg.model.head.trunk.num_stages = 1
+    if norm:
+        cfg.model.head.trunk.norm = norm
     model = instantiate(cfg.model).eval()
     if variant != "plain":
         stir(model.head.trunk)
@@ -69,6 +72,19 @@ def test_whole_detector_in_onnx_runtime(variant, tmp_path):
     )
     assert agreement.detections > 5
     assert [file.name for file in tmp_path.iterdir()] == ["detector.onnx"]
+
+
+@pytest.mark.parametrize(("norm", "optimized"), [("BCN", False), ("BCN", True), ("LevelBN", False)])
+def test_other_norms_in_onnx_runtime(norm, optimized, tmp_path):
+    """Also with the standardized weights of BCN."""
+    model = small_model("pconv_ibn", norm=norm, channels=32)
+    agreement = export_onnx(
+        ExportableDetector(optimize_for_inference(model) if optimized else model),
+        tmp_path / "detector.onnx",
+        image=image((64, 64)),
+        reference=partial(detect, model),
+    )
+    assert agreement.detections > 5
 
 
 def test_the_model_stays_as_it_is():

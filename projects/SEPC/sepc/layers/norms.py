@@ -61,11 +61,12 @@ class EstimatedBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W); an empty batch leaves the statistics as they are."""
-        if self.training:
-            with torch.no_grad():
-                update_running_statistics(self, *moments([input]))
+        if not self.training:
+            return super().forward(input)
         if self.running_mean is None or self.running_var is None:
             raise ValueError("expected running statistics, got track_running_stats=False")
+        with torch.no_grad():
+            update_running_statistics(self, *moments([input]))
         # copies: a second call may come before the backward pass of the first
         mean, var = self.running_mean.clone(), self.running_var.clone()
         return F.batch_norm(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
