@@ -20,15 +20,18 @@ def build_trunk(cfg: CfgNode, in_channels: int) -> SEPC | Towers:
     Raises:
         ValueError: for settings out of range, or of SEPC where there is none.
     """
+    num_levels = len(cfg.MODEL.RETINANET.IN_FEATURES)
     if is_plain(cfg):
         with naming("MODEL.RETINANET"):
             return Towers(
                 in_channels=in_channels,
                 num_convs=cfg.MODEL.RETINANET.NUM_CONVS,
                 norm=cfg.MODEL.RETINANET.NORM or None,
+                num_levels=num_levels,
             )
     with naming("MODEL.SEPC"):
-        return build_sepc(cfg.MODEL.SEPC.VARIANT, in_channels, **trunk_options(cfg))
+        options = {"num_levels": num_levels, **trunk_options(cfg)}
+        return build_sepc(cfg.MODEL.SEPC.VARIANT, in_channels, **options)
 
 
 def is_plain(cfg: CfgNode) -> bool:
