@@ -55,11 +55,23 @@ def test_same_scenes_in_another_look(tmp_path):
     before, after = (cv2.imread(str(tmp_path / f / file)) for f in ("plain", "shifted"))
     assert np.abs(before.astype(int) - after).mean() > 3
     # either is not taken for the other
-    with pytest.raises(ValueError, match=r"shifts \['noise'\] \(asked for: None\)"):
+    with pytest.raises(ValueError, match=r"shifts \['noise'\] \(asked for: \[\]\)"):
         write_dataset(tmp_path / "shifted", **settings)
-    with pytest.raises(ValueError, match=r"shifts None \(asked for: \['blur'\]\)"):
+    with pytest.raises(ValueError, match=r"shifts \[\] \(asked for: \['blur'\]\)"):
         write_dataset(tmp_path / "plain", shifts=["blur"], **settings)
     assert not write_dataset(tmp_path / "shifted", shifts=["noise"], **settings)
+
+
+def test_data_of_before_there_were_shifts_have_none(tmp_path):
+    settings = dict(train_images=1, val_images=1, image_size=64, progress=False)
+    write_dataset(tmp_path / "d", **settings)
+    path = tmp_path / "d" / "generated.json"
+    content = json.loads(path.read_text())
+    del content["shifts"]
+    path.write_text(json.dumps(content))
+    assert not write_dataset(tmp_path / "d", **settings)
+    with pytest.raises(ValueError, match="shifts"):
+        write_dataset(tmp_path / "d", shifts=["blur"], **settings)
 
 
 def test_unknown_shift(tmp_path):

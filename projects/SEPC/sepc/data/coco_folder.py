@@ -75,7 +75,7 @@ def write_dataset(
     names, shape_ids = category_table(categories)
     generate_scene(seed=seed, split="train", index=0, height=height, width=width)  # checks
     check_shifts(shifts)
-    settings: dict[str, Any] = {
+    settings = {
         "generator": GENERATOR_VERSION,
         "train_images": train_images,
         "val_images": val_images,
@@ -83,9 +83,8 @@ def write_dataset(
         "width": width,
         "seed": seed,
         "categories": categories,
+        "shifts": [name for name in SHIFTS if name in shifts],
     }
-    if shifts:
-        settings["shifts"] = [name for name in SHIFTS if name in shifts]
     folder = Path(folder).expanduser().resolve()
     if _is_there(folder, settings, overwrite):
         return False
@@ -129,17 +128,17 @@ def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return False
     try:
-        found = json.loads((folder / SETTINGS_FILE).read_text())
-        keys = [*settings, *(key for key in ("shifts",) if key in found and key not in settings)]
-        different = {key: found.get(key) for key in keys if found.get(key) != settings.get(key)}
-    except (OSError, ValueError, AttributeError) as error:
+        # before there were shifts, none was told
+        found = {"shifts": [], **json.loads((folder / SETTINGS_FILE).read_text())}
+        different = {key: found.get(key) for key in settings if found.get(key) != settings[key]}
+    except (OSError, ValueError, TypeError) as error:
         raise FileExistsError(
             f"{folder} exists and is no generated data set (no readable {SETTINGS_FILE} in it): "
             "move it away or choose another folder"
         ) from error
     if different and not overwrite:
         pairs = ", ".join(
-            f"{key} {value} (asked for: {settings.get(key)})" for key, value in different.items()
+            f"{key} {value} (asked for: {settings[key]})" for key, value in different.items()
         )
         raise ValueError(
             f"{folder} holds a data set that was generated with other settings: {pairs}. "

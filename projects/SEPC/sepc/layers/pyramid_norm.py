@@ -50,9 +50,10 @@ class PyramidNorm(nn.Module):
             raise ValueError(f"freeze: expected one of {_FREEZE}, got {freeze!r}")
         self.shared = norm
         self.freeze = freeze
+        if freeze is not None:
+            norm.eval()
         if freeze == "all":
             norm.requires_grad_(False)
-        self.train()
 
     def train(self, mode: bool = True) -> PyramidNorm:
         """As of any module, but what is frozen stays in eval mode."""
