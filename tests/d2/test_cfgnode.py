@@ -149,7 +149,7 @@ def test_recipe_is_that_of_the_lazy_config(path):
 @pytest.mark.parametrize("variant", ["pconv", "pconv_ibn", "sepc_lite", "sepc"])
 def test_variant_is_one_key(variant):
     trunk = build_model(read(GFL, "MODEL.SEPC.VARIANT", variant)).head.trunk
-    expected = sepc.build_sepc(variant, 32)
+    expected = sepc.build_sepc(variant, 32, num_levels=5)
     assert settings_of(trunk) == settings_of(expected)
     expected.load_state_dict(trunk.state_dict())
 
@@ -169,6 +169,8 @@ def test_every_argument_of_the_trunk_is_a_key():
         "init_std": None,
         "cross_level": False,
         "upsampling": "stride",
+        "freeze_norm": "statistics",
+        "weight_standardization": True,
     }
     keys = [x for name, v in arguments.items() for x in (f"MODEL.SEPC.{name.upper()}", str(v))]
     trunk = build_model(read(ATSS, *keys)).head.trunk  # as strings: from the command line
