@@ -98,9 +98,7 @@ class DeformConv2d(nn.Conv2d):
         """(N, C, H, W) -> (N, out_channels, Ho, Wo)."""
         return self.forward_levels([input])[0]
 
-    def forward_levels(
-        self, maps: Sequence[Tensor], weight: Tensor | None = None
-    ) -> list[Tensor]:
+    def forward_levels(self, maps: Sequence[Tensor], weight: Tensor | None = None) -> list[Tensor]:
         """L tensors (N, C, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo).
 
         Args:
