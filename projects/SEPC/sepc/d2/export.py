@@ -1,101 +1,110 @@
 """Detectron2's dense detectors in a form that can be exported."""
 
-import copy
+from __future__ import annotations
+
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from detectron2.modeling.meta_arch.dense_detector import DenseDetector
-from detectron2.structures import Boxes, ImageList
 from torch import Tensor, nn
 
-from ..export.decode import select_detections, top_candidates
+from ..export.decode import select_detections_of_batch, top_candidates
 from ..inference import optimize_for_inference
+from .export_levels import DenseLevel, dense_levels
 
 
 class ExportableDetector(nn.Module):
-    """A ``RetinaNet`` of Detectron2 as tensors in, tensors out, for ``torch.export``.
+    """A dense detector as tensors in, tensors out, for every exporter and with sizes of any kind.
 
-    Everything but padding and the last step is the model's own; these do the same with shapes that
-    an exporter can follow (see :mod:`sepc.export.decode`), and with plain tensors in place of
-    ``Instances``, whose boxes look at the number of detections.
+    Backbone and head are the model's own, with norms folded; padding, decoding and the choice of
+    detections do the same as its own with shapes that an exporter can follow (see
+    :mod:`sepc.export.decode`), and with plain tensors in place of ``Instances``.
     """
 
-    def __init__(self, model: DenseDetector) -> None:
+    def __init__(self, model: DenseDetector, *, batched: bool = False) -> None:
         """
         Args:
-            model: copied, the original stays as it is.
+            model: one of those that :func:`.export_levels.dense_levels` knows; copied, the original
+                stays as it is.
+            batched: take several images of one size; see :meth:`forward`.
 
         Raises:
             ValueError: for a model of another kind.
         """
         super().__init__()
-        if not hasattr(model, "inference_single_image"):
-            raise ValueError(
-                f"expected a dense detector such as RetinaNet, got {type(model).__name__}"
-            )
-        exportable: Any = optimize_for_inference(copy.deepcopy(model).eval())
-        exportable.inference_single_image = self._detections
-        self.model: Any = exportable
+        if not isinstance(model, DenseDetector):
+            raise ValueError(f"expected a dense detector, got {type(model).__name__}")
+        if dense_levels.dispatch(type(model)) is dense_levels.dispatch(object):
+            dense_levels(model, [], [])  # says so
+        self.model: Any = optimize_for_inference(model)
+        self.batched = batched
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Detections of one image, the highest score first.
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Detections, the highest score first.
 
         Args:
-            image: (3, H, W) in the model's ``input_format``, values from 0 to 255.
+            images: (3, H, W), or (N, 3, H, W) if ``batched``, in the model's ``input_format``,
+                values from 0 to 255.
 
         Returns:
-            boxes (D, 4) in pixels of the image, scores (D,) and classes (D,).
+            boxes (D, 4) in pixels of the image, scores (D,) and classes (D,); if ``batched`` those
+            of all images together, and which image each is of (D,).
         """
+        images = images if self.batched else images[None]
         model = self.model
-        images = self._preprocess(image)
-        features = model.backbone(images.tensor)
+        features = model.backbone(self._preprocess(images))
         features = [features[name] for name in model.head_in_features]
-        return model.forward_inference(images, features, model.head(features))[0]
-
-    def _preprocess(self, image: Tensor) -> ImageList:
-        """The model's own computes the padding with tensors, which no exporter follows."""
-        model = self.model
-        height, width = image.shape[-2:]
-        constraints = model.backbone.padding_constraints
-        divisor = constraints.get("size_divisibility", model.backbone.size_divisibility) or 1
-        square = constraints.get("square_size", 0)
-        bottom = (square or -(-height // divisor) * divisor) - height
-        right = (square or -(-width // divisor) * divisor) - width
-        normalized = (image - model.pixel_mean) / model.pixel_std
-        return ImageList(F.pad(normalized, (0, right, 0, bottom))[None], [(height, width)])
-
-    def _detections(
-        self,
-        anchors: list[Boxes],
-        scores: list[Tensor],
-        deltas: list[Tensor],
-        image_size: tuple[int, int],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        model = self.model
-        parts = []
-        for anchors_l, scores_l, deltas_l in zip(anchors, scores, deltas, strict=True):
-            best, positions, classes = top_candidates(scores_l, model.test_topk_candidates)
-            decoded = model.box2box_transform.apply_deltas(
-                deltas_l[positions], anchors_l.tensor[positions]
-            )
-            parts.append((decoded, best, classes))
-        boxes, best, classes = (torch.cat(part) for part in zip(*parts, strict=True))
-        kept = select_detections(
+        levels = dense_levels(model, features, model.head(features))
+        candidates = [_candidates(x, model.test_topk_candidates) for x in levels]
+        boxes, scores, classes = (torch.cat(part, dim=1) for part in zip(*candidates, strict=True))
+        owners, chosen = select_detections_of_batch(
             boxes,
-            best,
+            scores,
             classes,
+            num_classes=model.num_classes,
             score_thresh=model.test_score_thresh,
             nms_thresh=model.test_nms_thresh,
             max_detections=model.max_detections_per_image,
         )
-        height, width = image_size
-        x1, y1, x2, y2 = boxes[kept].unbind(dim=1)
-        x1, x2 = x1.clamp(0, width), x2.clamp(0, width)
-        y1, y2 = y1.clamp(0, height), y2.clamp(0, height)
-        visible = torch.nonzero((x2 > x1) & (y2 > y1)).squeeze(1)
-        clipped = torch.stack((x1, y1, x2, y2), dim=1)
-        return clipped[visible], best[kept][visible], classes[kept][visible]
+        clipped = _clip(boxes[owners, chosen], images.shape[-2], images.shape[-1])
+        width, height = (clipped[:, 2:] - clipped[:, :2]).unbind(dim=1)
+        visible = torch.nonzero((width > 0) & (height > 0)).squeeze(1)
+        owners, chosen = owners[visible], chosen[visible]
+        found = clipped[visible], scores[owners, chosen], classes[owners, chosen]
+        return (*found, owners) if self.batched else found
+
+    def _preprocess(self, images: Tensor) -> Tensor:
+        """Normalized and padded; the model's own computes the padding as no exporter follows."""
+        model = self.model
+        height, width = images.shape[-2], images.shape[-1]
+        constraints = model.backbone.padding_constraints
+        divisor = constraints.get("size_divisibility", model.backbone.size_divisibility) or 1
+        square = constraints.get("square_size", 0)
+        bottom = (square or (height + divisor - 1) // divisor * divisor) - height
+        right = (square or (width + divisor - 1) // divisor * divisor) - width
+        normalized = (images - model.pixel_mean) / model.pixel_std
+        return F.pad(normalized, (0, right, 0, bottom))
+
+
+def _candidates(level: DenseLevel, limit: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The best of one level: boxes (N, P, 4), scores (N, P) and classes (N, P)."""
+    scores, positions, classes = top_candidates(level.scores, limit)
+    outputs = [_pick(x, positions).flatten(0, 1) for x in level.outputs]
+    boxes = level.decode(level.anchors[positions.flatten()], *outputs)
+    return boxes.view(*scores.shape, 4), scores, classes
+
+
+def _pick(x: Tensor, positions: Tensor) -> Tensor:
+    """(N, R, D) and (N, P) -> (N, P, D)."""
+    return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def _clip(boxes: Tensor, height: int, width: int) -> Tensor:
+    x1, y1, x2, y2 = boxes.unbind(dim=1)
+    x1, x2 = x1.clamp(0, width), x2.clamp(0, width)
+    y1, y2 = y1.clamp(0, height), y2.clamp(0, height)
+    return torch.stack((x1, y1, x2, y2), dim=1)
 
 
 def detect(model: nn.Module, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+#: One image (3, H, W) to boxes (D, 4), scores (D,), classes (D,) and perhaps masks (D, 1, h, w).
+Detect = Callable[[Tensor], Sequence[Tensor]]
 
 
 class ExportError(RuntimeError):
@@ -21,16 +24,27 @@ class Agreement:
         detections: how many there are in both.
         box_error: largest difference of a coordinate, in pixels.
         score_error: largest difference of a score.
+        images: in how many images they are.
     """
 
     detections: int
     box_error: float
     score_error: float
+    images: int = 1
+
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(
+            self.detections + other.detections,
+            max(self.box_error, other.box_error),
+            max(self.score_error, other.score_error),
+            self.images + other.images,
+        )
 
     def __str__(self) -> str:
+        where = f" in {self.images} images" if self.images != 1 else ""
         return (
-            f"{self.detections} detections, the same classes, boxes within {self.box_error:.1g} "
-            f"pixels, scores within {self.score_error:.1g}"
+            f"{self.detections} detections{where}, the same classes, boxes within "
+            f"{self.box_error:.1g} pixels, scores within {self.score_error:.1g}"
         )
 
 
@@ -40,36 +54,92 @@ def compare_detections(
     *,
     box_tolerance: float = 0.01,
     score_tolerance: float = 1e-4,
+    mask_tolerance: float = 1e-3,
+    cutoff: float | None = None,
 ) -> Agreement:
     """Pair the detections of two runs over one image; those with equal scores may change places.
 
     Args:
-        expected, actual: boxes (D, 4), scores (D,) and classes (D,).
+        expected, actual: boxes (D, 4), scores (D,), classes (D,) and perhaps masks (D, 1, h, w).
         box_tolerance: in pixels.
+        cutoff: a score below which nothing is found. One that is within the tolerance of it may be
+            found in one run alone; None: no detection may.
 
     Raises:
-        ExportError: if the numbers of detections differ or one has no partner within the
-            tolerances.
+        ExportError: if a detection has no partner within the tolerances.
     """
-    boxes, scores, classes = expected
-    other_boxes, other_scores, other_classes = actual
-    if len(scores) != len(other_scores):
-        raise ExportError(f"expected {len(scores)} detections, got {len(other_scores)}")
-    free = torch.ones(len(scores), dtype=torch.bool)
-    box_error = score_error = 0.0
-    for i in range(len(scores)):
-        box_errors = (other_boxes - boxes[i]).abs().amax(dim=1)
-        score_errors = (other_scores - scores[i]).abs()
-        fits = free & (other_classes == classes[i])
+    edge = float("-inf") if cutoff is None else cutoff + score_tolerance
+    free = torch.ones(len(actual[1]), dtype=torch.bool)
+    missing, pairs = [], []
+    for i in range(len(expected[1])):
+        box_errors = (actual[0] - expected[0][i]).abs().amax(dim=1)
+        score_errors = (actual[1] - expected[1][i]).abs()
+        fits = free & (actual[2] == expected[2][i])
         fits &= (box_errors <= box_tolerance) & (score_errors <= score_tolerance)
-        if not fits.any():
-            raise ExportError(
-                f"detection {i} (class {int(classes[i])}, score {scores[i]:.6f}, box "
-                f"{[round(x, 3) for x in boxes[i].tolist()]}) has no partner within "
-                f"{box_tolerance} pixels and {score_tolerance} of the score"
-            )
-        partner = int(fits.int().argmax())
-        free[partner] = False
-        box_error = max(box_error, float(box_errors[partner]))
-        score_error = max(score_error, float(score_errors[partner]))
-    return Agreement(len(scores), box_error, score_error)
+        if len(expected) > 3:
+            fits &= (actual[3] - expected[3][i]).abs().flatten(1).amax(dim=1) <= mask_tolerance
+        if fits.any():
+            partner = int(fits.int().argmax())
+            free[partner] = False
+            pairs.append((float(box_errors[partner]), float(score_errors[partner])))
+        elif not float(expected[1][i]) <= edge:
+            missing.append(i)
+    extra = [i for i in torch.nonzero(free).flatten().tolist() if not float(actual[1][i]) <= edge]
+    if missing or extra:
+        raise ExportError(
+            f"{_count(expected, actual)}"
+            f"{_named(expected, missing[0], 'detection') if missing else ''}"
+            f"{_named(actual, extra[0], 'additional detection') if extra and not missing else ''}"
+            f" has no partner within {box_tolerance} pixels and {score_tolerance} of the score"
+        )
+    return Agreement(
+        len(pairs), max((b for b, _ in pairs), default=0.0), max((s for _, s in pairs), default=0.0)
+    )
+
+
+def check_detections(
+    detect: Detect,
+    reference: Detect,
+    images: Iterable[Tensor],
+    *,
+    threshold: float | None = None,
+    max_detections: int | None = None,
+) -> Agreement:
+    """Compare two detectors over several images.
+
+    Args:
+        detect, reference: the one to check, and the one that is right.
+        images: each (3, H, W).
+        threshold: of the score, that both drop detections at.
+        max_detections: how many of an image both keep at most.
+
+    Raises:
+        ExportError: see :func:`compare_detections`; names the size of the image.
+    """
+    total = Agreement(0, 0.0, 0.0, images=0)
+    for image in images:
+        with torch.no_grad():
+            expected = [x.cpu() for x in reference(image)]
+        cutoff = threshold
+        if max_detections is not None and len(expected[1]) == max_detections:
+            cutoff = float(expected[1].min())
+        try:
+            total += compare_detections(expected, detect(image), cutoff=cutoff)
+        except ExportError as error:
+            height, width = image.shape[-2:]
+            raise ExportError(f"in an image of {height} x {width} pixels: {error}") from error
+    return total
+
+
+def _count(expected: Sequence[Tensor], actual: Sequence[Tensor]) -> str:
+    if len(expected[1]) == len(actual[1]):
+        return ""
+    return f"expected {len(expected[1])} detections, got {len(actual[1])}: "
+
+
+def _named(detections: Sequence[Tensor], i: int, name: str) -> str:
+    boxes, scores, classes = detections[:3]
+    return (
+        f"{name} {i} (class {int(classes[i])}, score {scores[i]:.6f}, "
+        f"box {[round(x, 3) for x in boxes[i].tolist()]})"
+    )

@@ -1,9 +1,9 @@
 """From dense predictions to detections, with shapes that an exporter can follow.
 
 Detectors drop scores below their threshold before anything else, so that every later shape depends
-on the image, more than ``torch.export`` can follow. Here each level gives a fixed number of
-candidates, and the threshold acts just before the suppression. The detections are the same: the
-best scores above a threshold are those of the best scores that lie above it.
+on the image, more than ``torch.export`` can follow. Here each level gives a number of candidates
+that follows from its size, and the threshold acts just before the suppression. The detections are
+the same: the best scores above a threshold are those of the best scores that lie above it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,23 @@ def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
     """The best scores of one level, over positions and classes together.
 
     Args:
-        scores: (Hl * Wl * A, K).
+        scores: (..., Hl * Wl * A, K).
         limit: number of candidates; all of them where there are fewer.
 
     Returns:
-        scores, indices into the level's Hl * Wl * A anchors, and classes, each (limit,).
+        scores, indices into the level's Hl * Wl * A anchors, and classes, each (..., limit).
     """
-    best, indices = scores.flatten().topk(min(limit, scores.numel()))
-    num_classes = scores.shape[1]
+    flat = scores.flatten(-2)
+    best, indices = flat.topk(_at_most(flat.shape[-1], limit))
+    num_classes = scores.shape[-1]
     return best, indices // num_classes, indices % num_classes
+
+
+def _at_most(size: int | Tensor, limit: int) -> int:
+    """The smaller one, as every exporter can follow: a size is a tensor while one traces."""
+    if isinstance(size, Tensor):
+        return torch.clamp(size, max=limit)  # type: ignore[return-value]
+    return torch.sym_min(size, limit)
 
 
 def select_detections(
@@ -40,14 +48,59 @@ def select_detections(
     """Non-maximum suppression within each class among the scores above a threshold.
 
     Args:
-        boxes, scores, classes: (P, 4), (P,), (P,) of P candidates, one at least.
+        boxes, scores, classes: (P, 4), (P,), (P,) of P candidates of one image, one at least.
 
     Returns:
         indices of the detections, the highest score first, ``max_detections`` at most.
     """
-    # classes are laid side by side, so that boxes of two of them never meet
-    extent = (boxes.max() - boxes.min()).ceil() + 1
-    apart = boxes + (classes.to(boxes) * extent)[:, None]
-    candidates = torch.nonzero(scores > score_thresh).squeeze(1)
-    kept = nms(apart[candidates], scores[candidates], nms_thresh)
-    return candidates[kept][:max_detections]
+    kept = _suppress(boxes, scores, classes, score_thresh, nms_thresh)
+    return kept[:max_detections]
+
+
+def select_detections_of_batch(
+    boxes: Tensor,
+    scores: Tensor,
+    classes: Tensor,
+    *,
+    num_classes: int,
+    score_thresh: float,
+    nms_thresh: float,
+    max_detections: int,
+) -> tuple[Tensor, Tensor]:
+    """The same for the candidates of several images.
+
+    Args:
+        boxes, scores, classes: (N, P, 4), (N, P), (N, P).
+        num_classes: K.
+        max_detections: of each image.
+
+    Returns:
+        indices of the images and of their candidates; the highest score of all images first.
+    """
+    num_images, num_candidates = scores.shape
+    own = torch.arange(num_images, device=boxes.device)
+    groups = (own[:, None] * num_classes + classes).flatten()
+    kept = _suppress(boxes.flatten(0, 1), scores.flatten(), groups, score_thresh, nms_thresh)
+    images = kept // num_candidates
+    is_own = images[:, None] == own
+    rank = (is_own.cumsum(dim=0) * is_own).sum(dim=1)  # from 1 within each image
+    first = torch.nonzero(rank <= max_detections).squeeze(1)
+    return images[first], (kept - images * num_candidates)[first]
+
+
+def _suppress(
+    boxes: Tensor, scores: Tensor, groups: Tensor, score_thresh: float, nms_thresh: float
+) -> Tensor:
+    """Indices of the boxes that remain, the highest score first; groups do not meet.
+
+    The groups are laid on a square grid: the closer to the origin, the more exact are the overlaps.
+    """
+    counts = scores > score_thresh
+    used = torch.where(counts[:, None], boxes, 0)
+    extent = (used.max() - used.min()).ceil() + 1
+    columns = (groups.max() + 1).to(boxes.dtype).sqrt().ceil()
+    row = torch.floor(groups / columns)
+    place = torch.stack((groups - row * columns, row), dim=1) * extent
+    candidates = torch.nonzero(counts).squeeze(1)
+    apart = (boxes + torch.cat((place, place), dim=1))[candidates]
+    return candidates[nms(apart, scores[candidates], nms_thresh)]

@@ -1,0 +1,131 @@
+"""Detectors to files, checked before the file gets its name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..files import written_whole
+from .check import Agreement, Detect, ExportError, check_detections
+from .exported import load_exported
+from .metadata import FORMAT_VERSION
+from .onnx import write_onnx
+from .signature import ANY, FORMATS, Signature
+from .torch_formats import capture, trace, write_torch_export, write_torchscript
+
+
+def export_detector(
+    detector: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    images: Sequence[Tensor],
+    reference: Detect,
+    signature: Signature | None = None,
+    threshold: float | None = None,
+    max_detections: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Agreement:
+    """Write a whole detector, from pixels to detections.
+
+    Names, shapes and types are those of :mod:`.signature`, whatever the format. An ONNX file uses
+    standard operators only (among them DeformConv and NonMaxSuppression) and runs in ONNX Runtime
+    without anything added. A file gets its name only after it has found in all ``images`` what
+    ``reference`` finds; on failure nothing is left behind.
+
+    Args:
+        detector: images to outputs as ``signature`` says, such as
+            :class:`sepc.d2.export.ExportableDetector`; in eval mode.
+        format: "onnx", "torchscript" or "torch-export".
+        images: (3, H, W) uint8, on the CPU; the first is what the exporter looks at, so that for
+            any size it should be larger than the smallest one. With a batch of N images, N of them
+            of one size at a time are run together.
+        reference: the original detector, of one image.
+        signature: default: one image of the size of the first one.
+        threshold, max_detections: of the detector, see :func:`.check.check_detections`.
+        metadata: kept in the file as text, such as class names.
+
+    Returns:
+        how well the file agrees with ``reference``.
+
+    Raises:
+        ValueError: for an unknown format, no images, or images that do not fit the signature.
+        ExportError: if a package is missing, the detector can't be expressed in the format, or the
+            file finds something else than ``reference``.
+        OSError: if ``path`` can't be written.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"expected a format of {list(FORMATS)}, got {format!r}")
+    if not images:
+        raise ValueError("expected an image at least to check the file on, got none")
+    signature = signature or Signature(image_size=(images[0].shape[-2], images[0].shape[-1]))
+    texts = {"format_version": str(FORMAT_VERSION), "precision": "float32"}
+    texts |= {**(metadata or {}), **signature.as_text()}
+    example = (
+        images[0] if signature.batch is None else torch.stack([images[0]] * _number(signature))
+    )
+    signature.check(example)
+    if format == "onnx":
+        _require_packages()
+    with written_whole(path) as partial:
+        _write(detector, partial, format, example, signature, texts)
+        exported = load_exported(partial)
+        return check_detections(
+            exported.detect,
+            reference,
+            images,
+            threshold=threshold,
+            max_detections=max_detections,
+        )
+
+
+def export_onnx(
+    detector: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    image: Tensor,
+    reference: Detect,
+    metadata: Mapping[str, str] | None = None,
+) -> Agreement:
+    """:func:`export_detector` to ONNX, for one image of this size, checked on it alone."""
+    return export_detector(
+        detector, path, format="onnx", images=[image], reference=reference, metadata=metadata
+    )
+
+
+def _number(signature: Signature) -> int:
+    """Of images to show the exporter; it takes 1 for a constant."""
+    return 2 if signature.batch == ANY else int(signature.batch or 1)
+
+
+def _write(
+    detector: nn.Module,
+    path: Path,
+    format: str,
+    example: Tensor,
+    signature: Signature,
+    metadata: Mapping[str, str],
+) -> None:
+    if format == "torchscript":
+        write_torchscript(trace(detector, example), path, metadata)
+        return
+    program = capture(detector, example, signature)
+    if format == "onnx":
+        write_onnx(program, path, signature, metadata)
+    else:
+        write_torch_export(program, path, metadata)
+
+
+def _require_packages() -> None:
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ExportError(
+                f"the export to ONNX needs the package {error.name}: pip install 'sepc[export]'"
+            ) from error

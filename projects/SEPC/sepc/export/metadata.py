@@ -1,0 +1,40 @@
+"""Texts that an exported file carries, such as the names of the classes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+#: Changes when a reader of older files would go wrong.
+FORMAT_VERSION = 1
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names with commas between them; one that has a comma or a quote itself is quoted, as in csv.
+
+    Raises:
+        ValueError: for a name with a line break.
+    """
+    if any("\n" in name or "\r" in name for name in names):
+        raise ValueError(f"expected names of one line, got {list(names)}")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()
+
+
+def split_names(text: str) -> list[str]:
+    """The reverse of :func:`join_names`."""
+    return next(csv.reader([text]), [])
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """
+    Raises:
+        ValueError: if the file is of a newer version than this reader knows.
+    """
+    version = metadata.get("format_version", str(FORMAT_VERSION))
+    if int(version) > FORMAT_VERSION:
+        raise ValueError(
+            f"expected a file of format version {FORMAT_VERSION} or older, got {version}"
+        )

@@ -1,0 +1,74 @@
+"""Detectors as files of torch: TorchScript and ``torch.export``."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from .check import ExportError
+from .exported import METADATA_FILE
+from .signature import Signature
+
+
+def trace(detector: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
+    """What ``detector`` does with ``example``, as TorchScript.
+
+    Raises:
+        ExportError: says at which operation it fails.
+    """
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # deprecated, and constants that are meant to be some
+        try:
+            # the check that follows uses other images, and so is the stronger one
+            return torch.jit.trace(detector, (example,), check_trace=False)  # type: ignore
+        except Exception as error:
+            raise ExportError(f"can't export to TorchScript: {one_line(error)}") from error
+
+
+def capture(detector: nn.Module, example: Tensor, signature: Signature) -> ExportedProgram:
+    """``detector`` as an exported program, with sizes as ``signature`` has them.
+
+    Raises:
+        ExportError: says at which operation it fails.
+    """
+    shapes = {
+        axis: Dim(name) if name == "batch" else Dim(name, min=signature.min_size)
+        for axis, name in signature.dynamic_axes.items()
+    }
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # about the exporter's own inner life
+        try:
+            return torch.export.export(
+                detector,
+                (example,),
+                dynamic_shapes=(shapes,) if shapes else None,
+                strict=False,
+                # that levels fit each other follows from the padding, which is hard to prove
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+        except Exception as error:
+            raise ExportError(f"can't export by torch.export: {one_line(error)}") from error
+
+
+def write_torchscript(module: torch.jit.ScriptModule, path: Path, meta: Mapping[str, str]) -> None:
+    torch.jit.save(module, os.fspath(path), _extra_files={METADATA_FILE: json.dumps(dict(meta))})
+
+
+def write_torch_export(program: ExportedProgram, path: Path, meta: Mapping[str, str]) -> None:
+    with path.open("wb") as file:  # by name torch wants a suffix
+        torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(dict(meta))})
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of the first cause that says something."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
