@@ -24,6 +24,8 @@ from .checkpoint import convert_state_dict
 from .inference import optimize_for_inference
 from .layers import SEPC, DeformConv2d, PyramidConv, PyramidConvStack, PyramidNorm, build_sepc
 
+__version__ = "0.1.0"
+
 __all__ = [
     "SEPC",
     "DeformConv2d",

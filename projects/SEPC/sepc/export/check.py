@@ -98,9 +98,9 @@ def compare_detections(
 
 
 def check_detections(
-    detect: Detect,
+    detect: Callable[[Tensor], Sequence[Sequence[Tensor]]],
     reference: Detect,
-    images: Iterable[Tensor],
+    batches: Iterable[Tensor],
     *,
     threshold: float | None = None,
     max_detections: int | None = None,
@@ -108,8 +108,9 @@ def check_detections(
     """Compare two detectors over several images.
 
     Args:
-        detect, reference: the one to check, and the one that is right.
-        images: each (3, H, W).
+        detect: the one to check, from a batch to the detections of each image.
+        reference: the one that is right.
+        batches: each (N, 3, H, W).
         threshold: of the score, that both drop detections at.
         max_detections: how many of an image both keep at most.
 
@@ -117,17 +118,18 @@ def check_detections(
         ExportError: see :func:`compare_detections`; names the size of the image.
     """
     total = Agreement(0, 0.0, 0.0, images=0)
-    for image in images:
-        with torch.no_grad():
-            expected = [x.cpu() for x in reference(image)]
-        cutoff = threshold
-        if max_detections is not None and len(expected[1]) == max_detections:
-            cutoff = float(expected[1].min())
-        try:
-            total += compare_detections(expected, detect(image), cutoff=cutoff)
-        except ExportError as error:
-            height, width = image.shape[-2:]
-            raise ExportError(f"in an image of {height} x {width} pixels: {error}") from error
+    for images in batches:
+        for image, found in zip(images, detect(images), strict=True):
+            with torch.no_grad():
+                expected = [x.cpu() for x in reference(image)]
+            cutoff = threshold
+            if max_detections is not None and len(expected[1]) == max_detections:
+                cutoff = float(expected[1].min())
+            try:
+                total += compare_detections(expected, found, cutoff=cutoff)
+            except ExportError as error:
+                size = f"{image.shape[1]} x {image.shape[2]}"
+                raise ExportError(f"in an image of {size} pixels: {error}") from error
     return total
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -43,10 +44,11 @@ def export_detector(
             :class:`sepc.d2.export.ExportableDetector`; in eval mode.
         format: "onnx", "torchscript" or "torch-export".
         images: (3, H, W) uint8, on the CPU; the first is what the exporter looks at, so that for
-            any size it should be larger than the smallest one. With a batch of N images, N of them
-            of one size at a time are run together.
+            any size it should be larger than the smallest one. Where the file takes a batch, each
+            is run together with its mirror images.
         reference: the original detector, of one image.
-        signature: default: one image of the size of the first one.
+        signature: default: one image of the size of the first one. Its ``min_size`` is that of the
+            file for "torch-export" alone; the others need it no smaller for the first image only.
         threshold, max_detections: of the detector, see :func:`.check.check_detections`.
         metadata: kept in the file as text, such as class names.
 
@@ -64,8 +66,10 @@ def export_detector(
     if not images:
         raise ValueError("expected an image at least to check the file on, got none")
     signature = signature or Signature(image_size=(images[0].shape[-2], images[0].shape[-1]))
+    # the other formats take any size, whatever the exporter assumes
+    taken = signature if format == "torch-export" else replace(signature, min_size=1)
     texts = {"format_version": str(FORMAT_VERSION), "precision": "float32"}
-    texts |= {**(metadata or {}), **signature.as_text()}
+    texts |= {**(metadata or {}), **taken.as_text()}
     example = (
         images[0] if signature.batch is None else torch.stack([images[0]] * _number(signature))
     )
@@ -76,9 +80,9 @@ def export_detector(
         _write(detector, partial, format, example, signature, texts)
         exported = load_exported(partial)
         return check_detections(
-            exported.detect,
+            exported.detect_batch,
             reference,
-            images,
+            [_batch(image, i, signature) for i, image in enumerate(images)],
             threshold=threshold,
             max_detections=max_detections,
         )
@@ -101,6 +105,13 @@ def export_onnx(
 def _number(signature: Signature) -> int:
     """Of images to show the exporter; it takes 1 for a constant."""
     return 2 if signature.batch == ANY else int(signature.batch or 1)
+
+
+def _batch(image: Tensor, index: int, signature: Signature) -> Tensor:
+    """An image and as many of its mirror images as the file takes; of any number, 1 to 4."""
+    mirrored = [image, image.flip(-1), image.flip(-2), image.flip(-1, -2)]
+    number = 1 + index % 4 if signature.batch == ANY else int(signature.batch or 1)
+    return torch.stack([mirrored[i % 4] for i in range(number)])
 
 
 def _write(

@@ -1,0 +1,72 @@
+#!/usr/bin/env python
+"""COCO's metrics of an exported detector, whatever its format.
+
+    python tools/evaluate_exported.py model.onnx --config-file configs/quickstart/retinanet_sepc.py
+    python tools/evaluate_exported.py model.onnx --dataset coco_2017_val
+
+With a config the images are read and resized as it says, with the name of a data set as the texts
+in the file say. The file runs on the CPU; OMP_NUM_THREADS sets the threads.
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from detectron2.utils.logger import setup_logger
+
+from sepc.d2.datasets import check_registered
+from sepc.d2.engine import dataset_names, evaluate, load_config
+from sepc.d2.exported_model import ExportedModel, evaluate_on
+from sepc.export import ExportedDetector, load_exported
+from sepc.files import written_whole
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", metavar="FILE", help="written by tools/export_model.py")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--config-file", metavar="FILE", help="whose test set is used")
+    data.add_argument("--dataset", metavar="NAME", help="registered in Detectron2's catalog")
+    parser.add_argument("--json", metavar="FILE", help="write the metrics there as well")
+    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
+    args = parser.parse_intermixed_args(argv)
+    if args.opts and not args.config_file:
+        parser.error("key=value: expected --config-file")
+    return args
+
+
+def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
+    """Task to metric to value in percent."""
+    if args.dataset:
+        return evaluate_on(exported, args.dataset)
+    cfg = load_config(args.config_file, args.opts)
+    check_registered(dataset_names(cfg.dataloader.test), evaluation=True)
+    return evaluate(cfg, ExportedModel(exported))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    setup_logger(name="detectron2")
+    try:
+        exported = load_exported(args.file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries about each other
+            metrics = metrics_of(exported, args)
+        for task, values in metrics.items():
+            print(f"{task}: " + "  ".join(f"{k} {v:.2f}" for k, v in values.items()))
+        if args.json:
+            with written_whole(args.json) as partial:
+                Path(partial).write_text(json.dumps(metrics, indent=2) + "\n")
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
