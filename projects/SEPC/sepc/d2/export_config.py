@@ -55,7 +55,7 @@ def config_metadata(cfg: DictConfig) -> dict[str, str]:
 def augmentations(cfg: DictConfig) -> list[Any]:
     """Those of the images to test on."""
     items = OmegaConf.to_container(cfg.dataloader.test.mapper.augmentations, resolve=False)
-    return [instantiate(x) for x in items] if items else []  # type: ignore[union-attr]
+    return [instantiate(x) for x in items] if items else []
 
 
 def read_images(cfg: DictConfig, files: Iterable[str]) -> list[Tensor]:

@@ -50,7 +50,7 @@ def export_model(
         _check_two_stage(format, signature)
         exportable = traceable_rcnn(model, images[0])
     else:
-        exportable = ExportableDetector(model, batched=batch is not None)  # type: ignore[arg-type]
+        exportable = ExportableDetector(model, batched=batch is not None)
     settings = inference_settings(model)
     return export_detector(
         exportable,

@@ -8,6 +8,8 @@ the same: the best scores above a threshold are those of the best scores that li
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchvision.ops import nms
@@ -29,10 +31,10 @@ def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
     return best, indices // num_classes, indices % num_classes
 
 
-def _at_most(size: int | Tensor, limit: int) -> int:
+def _at_most(size: Any, limit: int) -> Any:
     """The smaller one, as every exporter can follow: a size is a tensor while one traces."""
     if isinstance(size, Tensor):
-        return torch.clamp(size, max=limit)  # type: ignore[return-value]
+        return torch.clamp(size, max=limit)
     return torch.sym_min(size, limit)
 
 

@@ -17,6 +17,8 @@ from .signature import INPUT_NAME, Signature
 from .torch_formats import one_line
 
 OPSET = 20
+#: where a node says which modules it comes from
+SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def write_onnx(
@@ -46,6 +48,7 @@ def write_onnx(
     if foreign:
         raise ExportError(f"expected standard operators only, got {sorted(foreign)}")
     _name_axes(onnx.model, signature)
+    _forget_sources(onnx.model)
     onnx.model.metadata_props.update(metadata)
     onnx.save(os.fspath(path))
 
@@ -53,6 +56,15 @@ def write_onnx(
 def run_onnx(path: str | os.PathLike[str], image: Tensor) -> tuple[Tensor, ...]:
     """Boxes, scores and classes that an exported detector finds, in ONNX Runtime on the CPU."""
     return load_exported(path).detect(image)
+
+
+def _forget_sources(model: object) -> None:
+    """Of what the exporter notes at each node, keep the module and not the path of its source."""
+    for node in model.graph:  # type: ignore[attr-defined]
+        scopes = node.metadata_props.get(SCOPES)
+        node.metadata_props.clear()
+        if scopes is not None:
+            node.metadata_props[SCOPES] = scopes
 
 
 def _name_axes(model: object, signature: Signature) -> None:

@@ -27,7 +27,7 @@ def trace(detector: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
         warnings.simplefilter("ignore")  # deprecated, and constants that are meant to be some
         try:
             # the check that follows uses other images, and so is the stronger one
-            return torch.jit.trace(detector, (example,), check_trace=False)  # type: ignore
+            return torch.jit.trace(detector, (example,), check_trace=False)
         except Exception as error:
             raise ExportError(f"can't export to TorchScript: {one_line(error)}") from error
 

@@ -1,0 +1,81 @@
+#!/usr/bin/env python
+"""Write an exported ONNX file in a smaller precision.
+
+    python tools/quantize_onnx.py model.onnx model.float16.onnx --precision float16
+    python tools/quantize_onnx.py model.onnx model.int8.onnx --precision int8-static \\
+        --images datasets/shapes/train2017/*.jpg
+
+Backbone and head are converted; boxes are decoded in float32. int8-static takes the ranges of the
+maps from --images: some dozens of the training data. What a precision costs is measured by
+tools/evaluate_exported.py, and for all of them at once by tools/precision_table.py.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import cv2
+import torch
+from torch import Tensor
+
+from sepc.export import ExportedDetector, ExportError, load_exported
+from sepc.export.precision import PRECISIONS, reduce_precision
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", metavar="IN", help="written by tools/export_model.py")
+    parser.add_argument("output", metavar="OUT", help="the file to write")
+    parser.add_argument("--precision", choices=PRECISIONS, required=True)
+    parser.add_argument("--images", nargs="+", default=[], metavar="FILE", help="to calibrate on")
+    parser.add_argument("--number", type=int, default=64, help="of the images at most (64)")
+    return parser.parse_args(argv)
+
+
+def read_image(file: str, exported: ExportedDetector) -> Tensor:
+    """(3, H, W) uint8, as the file takes it.
+
+    Raises:
+        FileNotFoundError: if it can't be read.
+    """
+    pixels = cv2.imread(file, cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise FileNotFoundError(f"can't read the image {file}")
+    height, width = resized(exported, pixels.shape[0], pixels.shape[1])
+    if (height, width) != pixels.shape[:2]:
+        pixels = cv2.resize(pixels, (width, height))
+    order = 1 if exported.metadata.get("input_format") == "BGR" else -1
+    return torch.from_numpy(pixels[..., ::order].transpose(2, 0, 1).copy())
+
+
+def resized(exported: ExportedDetector, height: int, width: int) -> tuple[int, int]:
+    """The size at which the file is to see an image."""
+    if exported.signature.image_size is not None:
+        return exported.signature.image_size
+    short = int(exported.metadata.get("resize_short_edge", 0))
+    if not short:
+        return height, width
+    scale = short / min(height, width)
+    scale = min(scale, int(exported.metadata["resize_max"]) / max(height, width))
+    return round(height * scale), round(width * scale)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    try:
+        exported = load_exported(args.source)
+        images = [read_image(file, exported) for file in args.images[: args.number]]
+        reduce_precision(args.source, args.output, args.precision, calibration=images)
+    except (ValueError, OSError, ImportError, ExportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    before, after = (os.path.getsize(path) / 1e6 for path in (args.source, args.output))
+    print(f"{args.output}: {after:.1f} MB, from {before:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
