@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 
 import cv2
-import torch
 from torch import Tensor
 
 from sepc.export import ExportedDetector, ExportError, load_exported
+from sepc.export.images import prepare_image
 from sepc.export.precision import PRECISIONS, reduce_precision
 
 
@@ -44,23 +44,7 @@ def read_image(file: str, exported: ExportedDetector) -> Tensor:
     pixels = cv2.imread(file, cv2.IMREAD_COLOR)
     if pixels is None:
         raise FileNotFoundError(f"can't read the image {file}")
-    height, width = resized(exported, pixels.shape[0], pixels.shape[1])
-    if (height, width) != pixels.shape[:2]:
-        pixels = cv2.resize(pixels, (width, height))
-    order = 1 if exported.metadata.get("input_format") == "BGR" else -1
-    return torch.from_numpy(pixels[..., ::order].transpose(2, 0, 1).copy())
-
-
-def resized(exported: ExportedDetector, height: int, width: int) -> tuple[int, int]:
-    """The size at which the file is to see an image."""
-    if exported.signature.image_size is not None:
-        return exported.signature.image_size
-    short = int(exported.metadata.get("resize_short_edge", 0))
-    if not short:
-        return height, width
-    scale = short / min(height, width)
-    scale = min(scale, int(exported.metadata["resize_max"]) / max(height, width))
-    return round(height * scale), round(width * scale)
+    return prepare_image(exported, pixels)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog, detection_utils
 from detectron2.data import transforms as T
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from ..data.scenes import generate_scene
 from ..export import join_names
+from ..export.images import resize_image
 from .datasets import check_registered
 from .engine import Checkpointer, dataset_names
 
@@ -111,19 +111,12 @@ def fit_sizes(
         least: both sides of the others have as many pixels.
     """
     if image_size is not None:
-        return [_resized(image, image_size) for image in images]
+        return [resize_image(image, image_size) for image in images]
     fitted = []
     for i, image in enumerate(images):
         height, width = image.shape[-2:]
         enough = least if i else first_above + 1
         scale = max(SCALES[i % len(SCALES)], enough / min(height, width))
         size = (round(height * scale), round(width * scale) + (0 if i % 2 else 7))
-        fitted.append(_resized(image, size))
+        fitted.append(resize_image(image, size))
     return fitted
-
-
-def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(image.shape[-2:]) == size:
-        return image
-    pixels = F.interpolate(image[None].float(), size, mode="bilinear", antialias=True)[0]
-    return pixels.round().clamp(0, 255).to(torch.uint8)

@@ -129,13 +129,15 @@ def _load_torchscript(path: Path) -> ExportedDetector:
     files = {METADATA_FILE: ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that TorchScript is deprecated
-        module = torch.jit.load(os.fspath(path), map_location="cpu", _extra_files=files).eval()
+        with path.open("rb") as file:
+            module = torch.jit.load(file, map_location="cpu", _extra_files=files).eval()
     return ExportedDetector(module, "torchscript", _parsed(path, files[METADATA_FILE]))
 
 
 def _load_torch_export(path: Path) -> ExportedDetector:
     files = {METADATA_FILE: ""}
-    program = torch.export.load(os.fspath(path), extra_files=files)
+    with path.open("rb") as file:  # by name torch wants a suffix
+        program = torch.export.load(file, extra_files=files)
     return ExportedDetector(program.module(), "torch-export", _parsed(path, files[METADATA_FILE]))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +57,8 @@ def capture(detector: nn.Module, example: Tensor, signature: Signature) -> Expor
 
 
 def write_torchscript(module: torch.jit.ScriptModule, path: Path, meta: Mapping[str, str]) -> None:
-    torch.jit.save(module, os.fspath(path), _extra_files={METADATA_FILE: json.dumps(dict(meta))})
+    with path.open("wb") as file:  # by name torch wants a suffix
+        torch.jit.save(module, file, _extra_files={METADATA_FILE: json.dumps(dict(meta))})
 
 
 def write_torch_export(program: ExportedProgram, path: Path, meta: Mapping[str, str]) -> None:

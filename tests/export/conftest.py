@@ -1,0 +1,92 @@
+"""Small detectors that have learnt four generated images, so that they find what is clearly there."""
+
+import json
+
+import pytest
+import torch
+
+ITERATIONS = 50
+SMALLEST = 10  # pixels; two smaller objects may share the only position of a detector
+
+
+@pytest.fixture(scope="session")
+def four_images(tmp_path_factory):
+    """Registers ``exported_train``: 4 images of 64 pixels with 9 objects, none hiding another."""
+    from sepc.d2.datasets import register_coco_folder
+    from sepc.data.coco_folder import write_dataset
+
+    folder = tmp_path_factory.mktemp("data") / "exported"
+    write_dataset(folder, train_images=4, val_images=1, image_size=64, seed=58, progress=False)
+    path = folder / "annotations" / "instances_train2017.json"
+    data = json.loads(path.read_text())
+    data["annotations"] = [x for x in data["annotations"] if min(x["bbox"][2:]) >= SMALLEST]
+    path.write_text(json.dumps(data))
+    register_coco_folder("exported", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def config_of(four_images, tmp_path_factory):
+    """Config of a small detector with deformable kernels, by the name of the detector."""
+    from ..d2.helpers import tiny_config
+
+    def make(detector):
+        return tiny_config(
+            tmp_path_factory.mktemp(detector),
+            "sepc",
+            detector,
+            **{
+                "dataloader.train.dataset.names": "exported_train",
+                "dataloader.test.dataset.names": "exported_train",
+                "dataloader.train.total_batch_size": 4,
+                "dataloader.train.mapper.augmentations": "[]",
+                "+dataloader.evaluator.output_dir": str(tmp_path_factory.mktemp("results")),
+                "model.backbone.out_channels": 32,
+                "+model.head.trunk.num_stages": 1,
+            },
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(config_of):
+    """A trained detector by its name; each is trained once."""
+    from detectron2.config import instantiate
+    from detectron2.utils.events import EventStorage
+
+    models = {}
+
+    def train(detector):
+        if detector in models:
+            return models[detector]
+        cfg = config_of(detector)
+        torch.manual_seed(0)
+        model = instantiate(cfg.model).train()
+        batch = next(iter(instantiate(cfg.dataloader.train)))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, ITERATIONS, pct_start=0.2)
+        with EventStorage():
+            for _ in range(ITERATIONS):
+                optimizer.zero_grad()
+                sum(model(batch).values()).backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 10)
+                optimizer.step()
+                schedule.step()
+        return models.setdefault(detector, model.eval())
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def mosaic(four_images):
+    """The images side by side, (3, 192, 192): to cut others out of."""
+    import cv2
+
+    files = sorted((four_images / "train2017").iterdir())
+    a, b, c, d = (
+        torch.from_numpy(cv2.imread(str(file))[..., ::-1].transpose(2, 0, 1).copy())
+        for file in files
+    )
+    rows = [torch.cat(row, dim=2) for row in ((a, b, c), (d, a, b), (c, d, a))]
+    return torch.cat(rows, dim=1)

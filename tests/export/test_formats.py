@@ -1,0 +1,216 @@
+"""Every detector, trained a little, as a file of every format."""
+
+import json
+
+import pytest
+import torch
+
+pytest.importorskip("detectron2")
+onnx = pytest.importorskip("onnx")
+for package in ("onnxruntime", "onnxscript"):
+    pytest.importorskip(package)
+
+from sepc.d2.engine import evaluate  # noqa: E402
+from sepc.d2.export import detect  # noqa: E402
+from sepc.d2.export_file import export_model, smallest_image  # noqa: E402
+from sepc.d2.exported_model import ExportedModel, evaluate_on  # noqa: E402
+from sepc.export import ExportError, load_exported  # noqa: E402
+
+DETECTORS = ["retinanet", "fcos", "atss", "free_anchor", "fsaf", "gfl", "fsaf_retinanet"]
+
+
+def cuts(mosaic):
+    """Images of several sizes; the first has two cells at the coarsest level."""
+    return [mosaic[:, :136, :170], mosaic[:, :64, 64:128], mosaic[:, 20:119, 30:105]]
+
+
+def clear_ones(model, image):
+    return int((detect(model, image)[1] > 0.4).sum())
+
+
+@pytest.fixture(scope="session")
+def onnx_file(trained, mosaic, tmp_path_factory):
+    """An ONNX file for images of any size, by the name of the detector; and how well it agrees."""
+    files = {}
+
+    def export(detector):
+        if detector not in files:
+            path = tmp_path_factory.mktemp("onnx") / "detector.onnx"
+            metadata = {"class_names": "a,b,c,d,e,f"}
+            agreement = export_model(
+                trained(detector), path, format="onnx", images=cuts(mosaic), metadata=metadata
+            )
+            files[detector] = path, agreement
+        return files[detector]
+
+    return export
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_onnx_of_any_image_size(detector, trained, mosaic, onnx_file):
+    model = trained(detector)
+    path, agreement = onnx_file(detector)
+    assert [file.name for file in path.parent.iterdir()] == ["detector.onnx"]
+    assert agreement.images == 3
+    assert agreement.box_error <= 0.01
+    assert agreement.score_error <= 1e-4
+    assert sum(clear_ones(model, image) for image in cuts(mosaic)) >= 5
+    file = onnx.load(path)
+    assert {node.domain for node in file.graph.node} == {""}
+    assert {"DeformConv", "NonMaxSuppression"} <= {node.op_type for node in file.graph.node}
+    assert [(entry.domain, entry.version) for entry in file.opset_import] == [("", 20)]
+    # smaller than what the exporter has seen, and than a cell of the coarsest level
+    small = mosaic[:, 64:114, :40]
+    with torch.no_grad():
+        expected = detect(model, small)
+    for value, other in zip(expected, load_exported(path).detect(small), strict=True):
+        torch.testing.assert_close(other, value, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_torchscript_of_any_image_size(detector, trained, mosaic, tmp_path):
+    path = tmp_path / "detector.ts"
+    agreement = export_model(trained(detector), path, format="torchscript", images=cuts(mosaic))
+    assert agreement.images == 3
+    assert agreement.detections >= 5
+    assert load_exported(path).format == "torchscript"
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_torch_export_of_one_image_size(detector, trained, mosaic, tmp_path):
+    size = (64, 96)
+    agreement = export_model(
+        trained(detector),
+        tmp_path / "detector.pt2",
+        format="torch-export",
+        images=[mosaic[:, :64, 40:136], mosaic[:, 64:128, :96]],
+        image_size=size,
+    )
+    assert agreement.images == 2
+    assert agreement.detections >= 4
+    exported = load_exported(tmp_path / "detector.pt2")
+    assert exported.format == "torch-export"
+    with pytest.raises(ValueError, match=r"expected uint8 pixels of shape \(3, 64, 96\), got"):
+        exported.detect(mosaic)
+
+
+def test_torch_export_of_any_image_size_and_number(trained, mosaic, tmp_path):
+    model = trained("retinanet")
+    smallest = smallest_image(model)
+    assert smallest == 129
+    images = [mosaic[:, :136, :170], mosaic[:, :, :131], mosaic[:, :129]]
+    path = tmp_path / "detector.pt2"
+    agreement = export_model(model, path, format="torch-export", images=images, batch="dynamic")
+    assert agreement.images == 1 + 2 + 3
+    exported = load_exported(path)
+    with pytest.raises(ValueError, match="expected images of at least 129 x 129 pixels, got 64"):
+        exported.detect(mosaic[:, :64])
+
+
+@pytest.mark.parametrize("batch", [2, "dynamic"])
+def test_onnx_of_several_images(batch, trained, mosaic, tmp_path):
+    model = trained("fcos")
+    agreement = export_model(
+        model,
+        tmp_path / "detector.onnx",
+        format="onnx",
+        images=[mosaic[:, :64, :96], mosaic[:, 64:128, :96]],
+        image_size=(64, 96),
+        batch=batch,
+    )
+    assert agreement.images == (4 if batch == 2 else 1 + 2)
+    outputs = load_exported(tmp_path / "detector.onnx")(
+        torch.stack([mosaic[:, :64, :96], mosaic[:, 64:128, :96]])
+    )
+    assert list(outputs) == ["boxes", "scores", "classes", "images"]
+    assert set(outputs["images"].tolist()) == {0, 1}
+
+
+def test_names_types_and_texts_of_a_file(onnx_file):
+    path, _ = onnx_file("retinanet")
+    graph = onnx.load(path).graph
+    kinds = onnx.TensorProto
+    values = {x.name: x.type.tensor_type for x in [*graph.input, *graph.output]}
+    assert {name: x.elem_type for name, x in values.items()} == {
+        "image": kinds.UINT8,
+        "boxes": kinds.FLOAT,
+        "scores": kinds.FLOAT,
+        "classes": kinds.INT64,
+    }
+    shapes = {k: [d.dim_param or d.dim_value for d in x.shape.dim] for k, x in values.items()}
+    assert shapes == {
+        "image": [3, "height", "width"],
+        "boxes": ["detections", 4],
+        "scores": ["detections"],
+        "classes": ["detections"],
+    }
+    exported = load_exported(path)
+    assert exported.class_names == list("abcdef")
+    expected = {
+        "detector": "RetinaNet",
+        "pixel_mean": "127.5,127.5,127.5",
+        "pixel_std": "64,64,64",
+        "score_threshold": "0.05",
+        "nms_threshold": "0.5",
+        "max_detections": "100",
+        "format_version": "1",
+        "precision": "float32",
+        "image_size": "dynamic",
+    }
+    assert expected.items() <= exported.metadata.items()
+    # nothing of the machine that it was made on
+    assert b"site-packages" not in path.read_bytes()
+    assert __file__.partition("tests")[0].encode() not in path.read_bytes()
+
+
+def test_norms_are_folded_and_the_model_is_left_alone(trained, onnx_file):
+    model = trained("retinanet")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    kind = type(model.backbone.bottom_up.stem.conv1.norm)
+    path, _ = onnx_file("retinanet")
+    operators = {node.op_type for node in onnx.load(path).graph.node}
+    assert "BatchNormalization" not in operators
+    torch.testing.assert_close(model.state_dict(), before)
+    assert type(model.backbone.bottom_up.stem.conv1.norm) is kind
+
+
+def test_average_precision_through_the_file_is_that_of_the_model(trained, config_of, onnx_file):
+    cfg = config_of("retinanet")
+    expected = evaluate(cfg, trained("retinanet"))["bbox"]
+    exported = load_exported(onnx_file("retinanet")[0])
+    assert expected["AP"] > 10
+    for metrics in (
+        evaluate(cfg, ExportedModel(exported)),
+        evaluate_on(exported, "exported_train"),
+    ):
+        assert {k: metrics["bbox"][k] for k in ("AP", "AP50", "AP75")} == pytest.approx(
+            {k: expected[k] for k in ("AP", "AP50", "AP75")}, abs=0.1
+        )
+
+
+def test_a_model_that_finds_something_else_leaves_no_file(trained, mosaic, tmp_path, monkeypatch):
+    monkeypatch.setattr("sepc.d2.export_file.detect", lambda m, x: detect(m, x.flip(-1)))
+    with pytest.raises(ExportError, match=r"in an image of 136 x 170 pixels: .* no partner"):
+        export_model(
+            trained("retinanet"), tmp_path / "x.ts", format="torchscript", images=cuts(mosaic)
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"exported detector not found: .*none\.onnx"):
+        load_exported(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("nothing")
+    with pytest.raises(ValueError, match=r"text\.onnx can't be run in ONNX Runtime"):
+        load_exported(tmp_path / "text.onnx")
+    torch.save({"a": 1}, tmp_path / "model.pth")
+    with pytest.raises(ValueError, match="expected an ONNX, TorchScript or torch.export file"):
+        load_exported(tmp_path / "model.pth")
+
+
+def test_a_newer_file_is_refused(tmp_path):
+    module = torch.jit.trace(torch.nn.Identity(), (torch.zeros(1),))
+    files = {"sepc.json": json.dumps({"format_version": "2"})}
+    torch.jit.save(module, str(tmp_path / "x.ts"), _extra_files=files)
+    with pytest.raises(ValueError, match="format version 1 or older, got 2"):
+        load_exported(tmp_path / "x.ts")
