@@ -1,12 +1,25 @@
-"""Small detectors that have learnt four generated images, so that they find what is clearly there."""
+"""Small detectors that have learnt four generated images: they find what is clearly there."""
 
 import json
+import logging
 
 import pytest
 import torch
 
 ITERATIONS = 50
 SMALLEST = 10  # pixels; two smaller objects may share the only position of a detector
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_traces_of_the_exporter():
+    """pytest listens to all levels of all loggers: torch would describe each step it takes."""
+    loggers = [logging.getLogger(name) for name in ("torch.__trace", "torch", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sepc.export import ExportError, compare_detections
+from sepc.export import ExportError, check_detections, compare_detections
 
 
 def detections():
@@ -59,3 +59,34 @@ def test_other_number_of_detections():
 def test_no_detections_agree():
     nothing = (torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     assert compare_detections(nothing, nothing).detections == 0
+
+
+def test_a_detection_at_the_cutoff_may_be_missing():
+    boxes, scores, classes = detections()
+    fewer = (boxes[:2], scores[:2], classes[:2])
+    assert compare_detections(detections(), fewer, cutoff=0.49995).detections == 2
+    assert compare_detections(fewer, detections(), cutoff=0.50005).detections == 2
+    with pytest.raises(ExportError, match=r"expected 3 detections, got 2: detection 2 .*"):
+        compare_detections(detections(), fewer, cutoff=0.4)
+    with pytest.raises(ExportError, match=r"got 3: additional detection 2 .* has no partner"):
+        compare_detections(fewer, detections(), cutoff=0.6)
+
+
+def test_masks_are_compared():
+    masks = torch.rand(3, 1, 2, 2)
+    agreement = compare_detections((*detections(), masks), (*detections(), masks + 1e-4))
+    assert agreement.detections == 3
+    with pytest.raises(ExportError, match=r"detection 0 .* has no partner"):
+        compare_detections((*detections(), masks), (*detections(), masks + 0.01))
+
+
+def test_several_images():
+    def find(image):
+        return tuple(x[: int(image[0, 0, 0])] for x in detections())
+
+    images = torch.tensor([1, 3])[:, None, None, None].expand(-1, 3, 2, 2)
+    agreement = check_detections(lambda batch: [find(x) for x in batch], find, [images])
+    assert (agreement.images, agreement.detections) == (2, 4)
+    assert "4 detections in 2 images" in str(agreement)
+    with pytest.raises(ExportError, match=r"in an image of 2 x 2 pixels: expected 3 .*, got 1"):
+        check_detections(lambda batch: [find(batch[0])] * 2, find, [images])

@@ -204,7 +204,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(ValueError, match=r"text\.onnx can't be run in ONNX Runtime"):
         load_exported(tmp_path / "text.onnx")
     torch.save({"a": 1}, tmp_path / "model.pth")
-    with pytest.raises(ValueError, match="expected an ONNX, TorchScript or torch.export file"):
+    with pytest.raises(ValueError, match=r"expected an ONNX, TorchScript or torch\.export file"):
         load_exported(tmp_path / "model.pth")
 
 

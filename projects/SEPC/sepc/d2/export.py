@@ -63,7 +63,7 @@ class ExportableDetector(nn.Module):
             scores,
             classes,
             num_classes=model.num_classes,
-            score_thresh=model.test_score_thresh,
+            score_thresh=0.0,
             nms_thresh=model.test_nms_thresh,
             max_detections=model.max_detections_per_image,
         )

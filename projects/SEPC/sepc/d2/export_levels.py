@@ -28,7 +28,7 @@ class DenseLevel(NamedTuple):
     """One level of N images.
 
     Attributes:
-        scores: (N, Rl, K).
+        scores: (N, Rl, K); 0 for what is below the threshold, which is not always on this score.
         anchors: (Rl, 4).
         outputs: each (N, Rl, its numbers), what the head predicts there.
         decode: anchors (P, 4) and outputs (P, its numbers), of chosen positions, to boxes (P, 4).
@@ -66,7 +66,7 @@ def _retinanet(
     decode = partial(_apply_deltas, model.box2box_transform)
     anchors = lay_anchors(model.anchor_generator, features)
     return [
-        DenseLevel(x.sigmoid(), a, (d,), decode)
+        DenseLevel(above(x.sigmoid(), model.test_score_thresh), a, (d,), decode)
         for x, a, d in zip(logits, anchors, deltas, strict=True)
     ]
 
@@ -79,7 +79,9 @@ def _fcos(
     decode = partial(_apply_deltas, model.box2box_transform)
     anchors = lay_anchors(model.anchor_generator, features)
     return [
-        DenseLevel(torch.sqrt(x.sigmoid() * c.sigmoid()), a, (d,), decode)
+        DenseLevel(
+            above(torch.sqrt(x.sigmoid() * c.sigmoid()), model.test_score_thresh), a, (d,), decode
+        )
         for x, c, a, d in zip(logits, centerness, anchors, deltas, strict=True)
     ]
 

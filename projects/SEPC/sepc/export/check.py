@@ -62,13 +62,16 @@ def compare_detections(
     Args:
         expected, actual: boxes (D, 4), scores (D,), classes (D,) and perhaps masks (D, 1, h, w).
         box_tolerance: in pixels.
-        cutoff: a score below which nothing is found. One that is within the tolerance of it may be
+        cutoff: a score below which nothing is found. What is within the tolerance of it may be
             found in one run alone; None: no detection may.
 
     Raises:
         ExportError: if a detection has no partner within the tolerances.
     """
-    edge = float("-inf") if cutoff is None else cutoff + score_tolerance
+
+    def at_cutoff(score: Tensor) -> bool:
+        return cutoff is not None and abs(float(score) - cutoff) <= score_tolerance
+
     free = torch.ones(len(actual[1]), dtype=torch.bool)
     missing, pairs = [], []
     for i in range(len(expected[1])):
@@ -82,9 +85,10 @@ def compare_detections(
             partner = int(fits.int().argmax())
             free[partner] = False
             pairs.append((float(box_errors[partner]), float(score_errors[partner])))
-        elif not float(expected[1][i]) <= edge:
+        elif not at_cutoff(expected[1][i]):
             missing.append(i)
-    extra = [i for i in torch.nonzero(free).flatten().tolist() if not float(actual[1][i]) <= edge]
+    left = torch.nonzero(free).flatten().tolist()
+    extra = [i for i in left if not at_cutoff(actual[1][i])]
     if missing or extra:
         raise ExportError(
             f"{_count(expected, actual)}"
