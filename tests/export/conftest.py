@@ -6,7 +6,9 @@ import logging
 import pytest
 import torch
 
-ITERATIONS = 50
+from .helpers import cuts
+
+ITERATIONS = 40
 SMALLEST = 10  # pixels; two smaller objects may share the only position of a detector
 
 
@@ -103,3 +105,23 @@ def mosaic(four_images):
     )
     rows = [torch.cat(row, dim=2) for row in ((a, b, c), (d, a, b), (c, d, a))]
     return torch.cat(rows, dim=1)
+
+
+@pytest.fixture(scope="session")
+def onnx_file(trained, mosaic, tmp_path_factory):
+    """An ONNX file for images of any size, by the name of the detector; and how well it agrees."""
+    from sepc.d2.export_file import export_model
+
+    files = {}
+
+    def export(detector):
+        if detector not in files:
+            path = tmp_path_factory.mktemp("onnx") / "detector.onnx"
+            metadata = {"class_names": "a,b,c,d,e,f"}
+            agreement = export_model(
+                trained(detector), path, format="onnx", images=cuts(mosaic), metadata=metadata
+            )
+            files[detector] = path, agreement
+        return files[detector]
+
+    return export

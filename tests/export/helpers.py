@@ -1,4 +1,4 @@
-"""Untrained detectors that find something."""
+"""Untrained detectors that find something, and images for trained ones."""
 
 import torch
 from torch import Tensor, nn
@@ -18,3 +18,8 @@ def spread(conv: nn.Conv2d, outputs: Tensor, *, std: float, bias: float) -> None
     with torch.no_grad():
         conv.weight *= std / outputs.std()
         conv.bias.fill_(bias)
+
+
+def cuts(mosaic: Tensor) -> list[Tensor]:
+    """Images of several sizes; the first has two cells at the coarsest level."""
+    return [mosaic[:, :136, :170], mosaic[:, :64, 64:128], mosaic[:, 20:119, 30:105]]

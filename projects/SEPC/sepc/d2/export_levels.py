@@ -62,7 +62,7 @@ def dense_levels(
 def _retinanet(
     model: meta_arch.RetinaNet, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
 ) -> list[DenseLevel]:
-    logits, deltas = _flat(model, predictions, [model.num_classes, 4])
+    logits, deltas = _flat(predictions, [model.num_classes, 4])
     decode = partial(_apply_deltas, model.box2box_transform)
     anchors = lay_anchors(model.anchor_generator, features)
     return [
@@ -75,7 +75,7 @@ def _retinanet(
 def _fcos(
     model: meta_arch.FCOS, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
 ) -> list[DenseLevel]:
-    logits, deltas, centerness = _flat(model, predictions, [model.num_classes, 4, 1])
+    logits, deltas, centerness = _flat(predictions, [model.num_classes, 4, 1])
     decode = partial(_apply_deltas, model.box2box_transform)
     anchors = lay_anchors(model.anchor_generator, features)
     return [
@@ -95,7 +95,7 @@ def _assigned(
     def decode(anchors: Tensor, *outputs: Tensor, stride: int) -> Tensor:
         return model.boxes(anchors, outputs, stride)
 
-    levels = zip(*_flat(model, predictions, model.prediction_dims), strict=True)
+    levels = zip(*_flat(predictions, model.prediction_dims), strict=True)
     generator = model.anchor_generator
     return [
         DenseLevel(model.scores(outputs), a, outputs, partial(decode, stride=stride))
@@ -109,7 +109,7 @@ def _assigned(
 def _fsaf(
     model: FSAF, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
 ) -> list[DenseLevel]:
-    logits, distances = _flat(model, predictions, [model.num_classes, 4])
+    logits, distances = _flat(predictions, [model.num_classes, 4])
     anchors = lay_anchors(model.anchor_free.generator, features)
     return [
         DenseLevel(above(x.sigmoid(), model.test_score_thresh), a, (d,), _decode_distances)
@@ -132,12 +132,20 @@ def _apply_deltas(transform: Any, anchors: Tensor, deltas: Tensor) -> Tensor:
     return transform.apply_deltas(deltas, anchors)
 
 
-def _flat(
-    model: Any, predictions: Sequence[list[Tensor]], dims: Sequence[int]
-) -> list[list[Tensor]]:
-    """L maps (N, A*D, Hl, Wl) of each kind -> L tensors (N, Hl*Wl*A, D)."""
-    predictions = [[upcast(x) for x in maps] for maps in predictions]
-    return model._transpose_dense_predictions(predictions, list(dims))
+def _flat(predictions: Sequence[list[Tensor]], dims: Sequence[int]) -> list[list[Tensor]]:
+    """L maps (N, A*D, Hl, Wl) of each kind -> L tensors (N, Hl*Wl*A, D).
+
+    Detectron2 leaves a size to be inferred, from which an exporter has to prove that it divides.
+    """
+
+    def flat(x: Tensor, dim: int) -> Tensor:
+        number, channels, height, width = x.shape
+        anchors = channels // dim
+        return x.permute(0, 2, 3, 1).reshape(number, height * width * anchors, dim)
+
+    return [
+        [flat(upcast(x), dim) for x in maps] for maps, dim in zip(predictions, dims, strict=True)
+    ]
 
 
 def lay_anchors(generator: DefaultAnchorGenerator, features: Sequence[Tensor]) -> list[Tensor]:

@@ -1,0 +1,70 @@
+"""Exported files of smaller precision find nearly the same."""
+
+import pytest
+import torch
+
+pytest.importorskip("detectron2")
+onnx = pytest.importorskip("onnx")
+for package in ("onnxruntime", "onnxscript", "onnxconverter_common"):
+    pytest.importorskip(package)
+
+from torchvision.ops import box_iou  # noqa: E402
+
+from sepc.export import ExportError, load_exported  # noqa: E402
+from sepc.export.precision import PRECISIONS, reduce_precision  # noqa: E402
+
+from .helpers import cuts  # noqa: E402
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_clear_objects_are_found_as_before(precision, onnx_file, mosaic, tmp_path):
+    source, _ = onnx_file("retinanet")
+    path = tmp_path / "reduced.onnx"
+    reduce_precision(source, path, precision, calibration=cuts(mosaic))
+    assert [file.name for file in tmp_path.iterdir()] == ["reduced.onnx"]
+    assert path.stat().st_size < (0.6 if precision == "float16" else 0.4) * source.stat().st_size
+
+    exported = load_exported(path)
+    assert exported.metadata["precision"] == precision
+    assert exported.class_names == list("abcdef")
+    image = cuts(mosaic)[0]
+    boxes, scores, classes = load_exported(source).detect(image)
+    clear = scores > 0.5
+    assert clear.sum() >= 3
+    found_boxes, found_scores, found_classes = exported.detect(image)
+    kinds = found_boxes.dtype, found_scores.dtype, found_classes.dtype
+    assert kinds == (torch.float32, torch.float32, torch.int64)
+    overlaps = box_iou(boxes[clear], found_boxes)
+    overlaps[classes[clear][:, None] != found_classes] = 0
+    best, partners = overlaps.max(dim=1)
+    assert best.min() > 0.8
+    torch.testing.assert_close(found_scores[partners], scores[clear], atol=0.15, rtol=0)
+
+
+def test_decoding_stays_in_float32(onnx_file, tmp_path):
+    path = tmp_path / "reduced.onnx"
+    reduce_precision(onnx_file("retinanet")[0], path, "float16")
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    types = {x.name: x.type.tensor_type.elem_type for x in graph.value_info}
+    half = onnx.TensorProto.FLOAT16
+    assert half not in {types.get(node.input[0]) for node in graph.node if node.op_type == "Exp"}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert all(types[node.output[0]] == half for node in convolutions)
+
+
+def test_bad_arguments_leave_no_file(onnx_file, tmp_path):
+    source, _ = onnx_file("retinanet")
+    with pytest.raises(ValueError, match="expected a precision of .*, got 'int4'"):
+        reduce_precision(source, tmp_path / "x.onnx", "int4")
+    with pytest.raises(ValueError, match="expected images to calibrate int8-static on, got none"):
+        reduce_precision(source, tmp_path / "x.onnx", "int8-static")
+    reduce_precision(source, tmp_path / "a.onnx", "float16")
+    with pytest.raises(ValueError, match="expected a file in float32, got one in float16"):
+        reduce_precision(tmp_path / "a.onnx", tmp_path / "x.onnx", "float16")
+    bare = onnx.load(source)
+    for node in bare.graph.node:
+        del node.metadata_props[:]
+    onnx.save(bare, tmp_path / "b.onnx")
+    with pytest.raises(ExportError, match="expected a file whose nodes name the module"):
+        reduce_precision(tmp_path / "b.onnx", tmp_path / "x.onnx", "float16")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.onnx", "b.onnx"]

@@ -1,0 +1,89 @@
+"""Faster, Mask and Cascade R-CNN with pyramid convolution after FPN, as TorchScript."""
+
+import pytest
+import torch
+
+pytest.importorskip("detectron2")
+
+from detectron2.config import instantiate
+
+from sepc.d2.engine import load_config
+from sepc.d2.export_file import export_model
+from sepc.d2.exported_model import ExportedModel
+from sepc.export import ExportError, load_exported
+
+from ..d2.helpers import CONFIGS
+
+DETECTORS = {
+    "faster_rcnn": "COCO-Detection",
+    "mask_rcnn": "COCO-InstanceSegmentation",
+    "cascade_mask_rcnn": "COCO-InstanceSegmentation",
+}
+
+
+def make(name):
+    """Untrained, with predictors that tell regions and classes apart."""
+    torch.manual_seed(0)
+    cfg = load_config(str(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_pconv_ibn_1x.py"))
+    cfg.model.backbone.out_channels = 16
+    cfg.model.roi_heads.num_classes = 5
+    model = instantiate(cfg.model).eval()
+    predictors = model.roi_heads.box_predictor
+    for predictor in predictors if isinstance(predictors, torch.nn.ModuleList) else [predictors]:
+        torch.nn.init.normal_(predictor.cls_score.weight, std=0.3)
+        torch.nn.init.normal_(predictor.bbox_pred.weight, std=0.05)
+    for module in (model.proposal_generator.rpn_head.objectness_logits,):
+        torch.nn.init.normal_(module.weight, std=0.5)
+    return model
+
+
+def images(sizes):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randint(256, (3, *s), dtype=torch.uint8, generator=generator) for s in sizes]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_torchscript(name, tmp_path):
+    model = make(name)
+    path = tmp_path / "detector.ts"
+    agreement = export_model(
+        model, path, format="torchscript", images=images([(96, 128), (64, 64), (101, 75)])
+    )
+    assert agreement.images == 3
+    assert agreement.detections >= 10
+    exported = load_exported(path)
+    has_masks = name != "faster_rcnn"
+    assert exported.signature.masks == has_masks
+    image = images([(80, 70)])[0]
+    outputs = exported(image)
+    assert list(outputs) == ["boxes", "scores", "classes", *(["masks"] if has_masks else [])]
+    if has_masks:
+        assert outputs["masks"].shape == (len(outputs["scores"]), 1, 28, 28)
+    given = {"image": image, "height": 160, "width": 140}
+    found, expected = (
+        m([given])[0]["instances"] for m in (ExportedModel(exported), model.requires_grad_(False))
+    )
+    assert found.image_size == (160, 140)
+    torch.testing.assert_close(
+        found.pred_boxes.tensor, expected.pred_boxes.tensor, atol=0.01, rtol=0
+    )
+    if has_masks:
+        assert (found.pred_masks == expected.pred_masks).float().mean() > 0.999
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+def test_what_stands_in_the_way_of_other_formats_is_named(format, tmp_path):
+    with pytest.raises(ExportError, match=r"expected torchscript\. .*find_top_rpn_proposals"):
+        export_model(make("faster_rcnn"), tmp_path / "x", format=format, images=images([(64, 64)]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_image_at_a_time(tmp_path):
+    with pytest.raises(ValueError, match="one image at a time for a two-stage detector, got batch"):
+        export_model(
+            make("faster_rcnn"),
+            tmp_path / "x",
+            format="torchscript",
+            images=images([(64, 64)]),
+            batch=2,
+        )
