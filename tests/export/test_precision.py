@@ -41,20 +41,33 @@ def test_clear_objects_are_found_as_before(precision, onnx_file, mosaic, tmp_pat
     torch.testing.assert_close(found_scores[partners], scores[clear], atol=0.15, rtol=0)
 
 
-def test_decoding_stays_in_float32(onnx_file, tmp_path):
+def test_nothing_but_backbone_and_head_is_in_float16(onnx_file, tmp_path):
     path = tmp_path / "reduced.onnx"
-    reduce_precision(onnx_file("retinanet")[0], path, "float16")
-    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
-    types = {x.name: x.type.tensor_type.elem_type for x in graph.value_info}
-    half = onnx.TensorProto.FLOAT16
-    assert half not in {types.get(node.input[0]) for node in graph.node if node.op_type == "Exp"}
+    source, _ = onnx_file("retinanet")
+    outside = {x.name for x in onnx.load(source).graph.node if not in_network(x)}
+    assert len(outside) > 100
+    reduce_precision(source, path, "float16")
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    half = {
+        x.name for x in graph.value_info if x.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
+    } | {x.name for x in graph.initializer if x.data_type == onnx.TensorProto.FLOAT16}
+    decoding = [node for node in graph.node if node.name in outside]
+    assert {node.name for node in decoding} == outside
+    assert half.isdisjoint(name for node in decoding for name in (*node.input, *node.output))
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    assert all(types[node.output[0]] == half for node in convolutions)
+    assert half.issuperset(name for node in convolutions for name in (*node.input, *node.output))
+
+
+def in_network(node):
+    scopes = " ".join(p.value for p in node.metadata_props)
+    return "'model.backbone'" in scopes or "'model.head'" in scopes
 
 
 def test_bad_arguments_leave_no_file(onnx_file, tmp_path):
     source, _ = onnx_file("retinanet")
-    with pytest.raises(ValueError, match="expected a precision of .*, got 'int4'"):
+    with pytest.raises(ValueError, match=r"expected a precision of .*, got 'int4'"):
         reduce_precision(source, tmp_path / "x.onnx", "int4")
     with pytest.raises(ValueError, match="expected images to calibrate int8-static on, got none"):
         reduce_precision(source, tmp_path / "x.onnx", "int8-static")

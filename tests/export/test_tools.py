@@ -43,7 +43,7 @@ def test_export_and_evaluate(run, trained, config_of, tmp_path, capsys):
     config, weights = run
     file, ir, metrics = tmp_path / "x.ts", tmp_path / "ir", tmp_path / "metrics.json"
     arguments = [*config, "--weights", weights, "--format", "torchscript", "--dump-ir", str(ir)]
-    assert tool("export_model").main([*arguments, str(file), "model.test_score_thresh=0.1"]) == 0
+    assert tool("export_model").main([*arguments, str(file), "+model.test_score_thresh=0.1"]) == 0
     printed = capsys.readouterr().out
     assert "checked on images of exported_train" in printed
     assert "in 4 images, the same classes" in printed

@@ -82,14 +82,11 @@ def reduce_precision(
 
 def _to_float16(model: Any) -> Any:
     converter = _module("onnxconverter_common.float16", "onnxconverter-common")
-    network = set(_network_nodes(model))
+    from .float16 import convert_part
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one for each weight too small for float16
-        return converter.convert_float_to_float16(
-            model,
-            keep_io_types=True,
-            node_block_list=[node.name for node in model.graph.node if node.name not in network],
-        )
+        return convert_part(model, set(_network_nodes(model)), converter.convert_float_to_float16)
 
 
 def _to_int8(model: Any, signature: Signature, calibration: list[Tensor], precision: str) -> Any:
