@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-import torch
-
-from ..export import Agreement, export_onnx
+from ..export import Agreement, join_names
 from .evaluation import busiest_image
 from .settings import Settings
 
@@ -83,32 +81,31 @@ def _signals_to(process: subprocess.Popen) -> Iterator[None]:
 
 
 def export(settings: Settings, repository: Path) -> Agreement:
-    """The trained detector as ONNX, checked on the image with the most detections."""
-    from detectron2.checkpoint import DetectionCheckpointer
-    from detectron2.config import LazyConfig, instantiate
-    from detectron2.data import detection_utils
+    """The trained detector as ONNX, checked on images of several sizes.
 
-    from ..d2.export import ExportableDetector, detect
+    Among them is the one with the most detections.
+    """
+    from detectron2.config import LazyConfig
+
+    from ..d2.export_config import config_metadata, fit_sizes, load_model, read_images
+    from ..d2.export_file import export_model, smallest_image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cfg = LazyConfig.load(str(config_file(repository, settings.variant)))
-    model = instantiate(cfg.model).eval()
-    DetectionCheckpointer(model).load(str(settings.weights))
+    model = load_model(cfg, str(settings.weights))
     content = json.loads(settings.val_json.read_text())
     busiest = busiest_image(settings.load_results())
-    entry = next((e for e in content["images"] if e["id"] == busiest), content["images"][0])
-    pixels = detection_utils.read_image(
-        str(settings.val_images / entry["file_name"]), model.input_format
-    )
-    return export_onnx(
-        ExportableDetector(model),
+    entries = sorted(content["images"], key=lambda entry: entry["id"] != busiest)
+    files = [str(settings.val_images / entry["file_name"]) for entry in entries[:3]]
+    images = read_images(cfg, files)
+    # the exporter looks at the first, which has to be enlarged for it; then as it is
+    fitted = fit_sizes(images, None, first_above=smallest_image(model), least=1)
+    names = [category["name"] for category in content["categories"]]
+    return export_model(
+        model,
         settings.onnx,
-        image=torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
-        reference=lambda image: detect(model, image),
-        metadata={
-            "class_names": ",".join(category["name"] for category in content["categories"]),
-            "input_format": model.input_format,
-            "score_threshold": str(model.test_score_thresh),
-        },
+        format="onnx",
+        images=[*fitted, images[0]],
+        metadata={**config_metadata(cfg), "class_names": join_names(names)},
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import RetinaNet
 
-from ..export import Agreement, export_onnx
+from ..export import Agreement, export_onnx, join_names
 from ..files import written_whole
 from ..tv import ExportableRetinaNet, build_small_retinanet, detect
 from .coco_images import CocoImages
@@ -157,7 +157,7 @@ def export(settings: Settings) -> Agreement:
         image=image,
         reference=lambda x: detect(model, x),
         metadata={
-            "class_names": ",".join(val.class_names),
+            "class_names": join_names(val.class_names),
             "input_format": "RGB",
             "score_threshold": str(model.score_thresh),
         },
