@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..methods.boxes import upcast
@@ -55,7 +56,7 @@ class GFL(AssignedDetector):
         }
 
     def boxes(self, anchors: Tensor, predictions: Sequence[Tensor], stride: int) -> Tensor:
-        strides = anchors.new_full((len(anchors),), stride)
+        strides = torch.full_like(anchors[:, 0], stride)  # len() would be fixed in a trace
         return decode_distributions(anchors, strides, predictions[1])
 
     def scores(self, predictions: Sequence[Tensor]) -> Tensor:
