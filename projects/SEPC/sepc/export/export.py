@@ -129,7 +129,8 @@ def _write(
     if format == "onnx":
         # ONNX knows one order of the memory, and sizes are followed in half the time
         plain = copy.deepcopy(detector).to(memory_format=torch.contiguous_format)
-        write_onnx(capture(plain, example, signature), path, signature, metadata)
+        program = capture(plain, example, signature, format="ONNX")
+        write_onnx(program, path, signature, metadata)
     else:
         write_torch_export(capture(detector, example, signature), path, metadata)
 

@@ -31,8 +31,13 @@ def trace(detector: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
             raise ExportError(f"can't export to TorchScript: {one_line(error)}") from error
 
 
-def capture(detector: nn.Module, example: Tensor, signature: Signature) -> ExportedProgram:
+def capture(
+    detector: nn.Module, example: Tensor, signature: Signature, *, format: str = "torch-export"
+) -> ExportedProgram:
     """``detector`` as an exported program, with sizes as ``signature`` has them.
+
+    Args:
+        format: that the program is for, to be named in an error.
 
     Raises:
         ExportError: says at which operation it fails.
@@ -53,7 +58,7 @@ def capture(detector: nn.Module, example: Tensor, signature: Signature) -> Expor
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
         except Exception as error:
-            raise ExportError(f"can't export by torch.export: {one_line(error)}") from error
+            raise ExportError(f"can't export to {format}: {one_line(error)}") from error
 
 
 def write_torchscript(module: torch.jit.ScriptModule, path: Path, meta: Mapping[str, str]) -> None:
