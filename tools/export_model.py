@@ -22,7 +22,7 @@ from sepc.d2.export_config import (
     load_model,
     read_images,
 )
-from sepc.d2.export_file import export_model, smallest_image
+from sepc.d2.export_file import export_model, image_bounds
 from sepc.export import FORMATS, ExportError
 
 
@@ -70,9 +70,8 @@ def run(args: argparse.Namespace) -> None:
     else:
         images, what = images_to_check(cfg)
     size = tuple(args.image_size) if args.image_size else None
-    smallest = smallest_image(model)
-    least = smallest if args.format == "torch-export" else 1
-    images = fit_sizes(images, size, first_above=smallest, least=least)
+    first_above, least = image_bounds(model, args.format)
+    images = fit_sizes(images, size, first_above=first_above, least=least)
     print(f"exporting to {args.format}, about a minute; checked on {what}", flush=True)
     agreement = export_model(
         model,

@@ -30,7 +30,7 @@ from sepc.d2.export_config import (
     load_model,
     read_images,
 )
-from sepc.d2.export_file import export_model, smallest_image
+from sepc.d2.export_file import export_model, image_bounds
 from sepc.d2.exported_model import ExportedModel
 from sepc.export import ExportError, load_exported
 from sepc.export.precision import PRECISIONS, reduce_precision
@@ -75,7 +75,8 @@ def rows(args: argparse.Namespace, cfg: DictConfig) -> Iterator[tuple[str, str, 
     yield row("bfloat16, PyTorch", InBfloat16(folded), None)
 
     source = args.output / "model.onnx"
-    images = fit_sizes(images_to_check(cfg)[0], None, first_above=smallest_image(model), least=1)
+    first_above, least = image_bounds(model, "onnx")
+    images = fit_sizes(images_to_check(cfg)[0], None, first_above=first_above, least=least)
     export_model(model, source, format="onnx", images=images, metadata=config_metadata(cfg))
     yield row("float32, ONNX", ExportedModel(load_exported(source)), source)
 

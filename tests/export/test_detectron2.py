@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sepc.export import compare_detections, export_onnx
+from sepc.export import compare_detections, export_onnx, load_exported
 
 from .helpers import spread, stir
 
@@ -18,11 +18,13 @@ from detectron2.config import LazyConfig, instantiate  # noqa: E402
 
 from sepc import optimize_for_inference  # noqa: E402
 from sepc.d2.export import ExportableDetector, detect  # noqa: E402
+from sepc.d2.export_file import export_model, smallest_image  # noqa: E402
+from sepc.d2.exported_model import ExportedModel  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "quickstart"
 
 
-def small_model(variant, *, norm=None, channels=8):
+def small_model(variant, *, norm=None, channels=8, trunk=()):
     """Untrained, with predictors that find something in anything."""
     torch.manual_seed(0)
     cfg = LazyConfig.load(str(CONFIGS / f"retinanet_{variant}.py"))
@@ -32,13 +34,13 @@ def small_model(variant, *, norm=None, channels=8):
         cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 5
         cfg.model.head.conv_dims = [8]
     else:
-        cfg.model.head.trunk.num_stages = 1
+        cfg.model.head.trunk.update({"num_stages": 1, **dict(trunk)})
     if norm:
         cfg.model.head.trunk.norm = norm
     model = instantiate(cfg.model).eval()
     if variant != "plain":
         stir(model.head.trunk)
-    features = model.backbone(torch.randn(1, 3, 128, 128))
+    features = model.backbone(torch.randn(1, 3, 384, 384) if trunk else torch.randn(1, 3, 128, 128))
     with torch.no_grad():
         logits, deltas = model.head([features[name] for name in model.head_in_features])
     flat = [torch.cat([x.flatten() for x in level]) for level in (logits, deltas)]
@@ -97,3 +99,18 @@ def test_the_model_stays_as_it_is():
 def test_detector_of_another_kind():
     with pytest.raises(ValueError, match="expected a dense detector, got Linear"):
         ExportableDetector(torch.nn.Linear(1, 1))
+
+
+def test_boxes_of_mmdetection_and_a_head_without_padding(tmp_path):
+    model = small_model("pconv", trunk={"head_padding": "valid"})
+    model.inclusive_boxes = True
+    assert smallest_image(model) == 385
+    path = tmp_path / "detector.ts"
+    images = [image((400, 390)), image((386, 420))]
+    agreement = export_model(model, path, format="torchscript", images=images)
+    assert agreement.detections > 5
+    given = {"image": images[0], "height": 200, "width": 195}
+    with torch.no_grad():
+        expected = model([given])[0]["instances"].pred_boxes.tensor
+    found = ExportedModel(load_exported(path))([given])[0]["instances"].pred_boxes.tensor
+    torch.testing.assert_close(found, expected, atol=0.01, rtol=0)

@@ -36,7 +36,7 @@ class ExportableDetector(nn.Module):
         if not isinstance(model, DenseDetector):
             raise ValueError(f"expected a dense detector, got {type(model).__name__}")
         if dense_levels.dispatch(type(model)) is dense_levels.dispatch(object):
-            dense_levels(model, [], [])  # says so
+            dense_levels(model, [])  # says so
         self.model: Any = optimize_for_inference(model)
         self.batched = batched
 
@@ -55,7 +55,7 @@ class ExportableDetector(nn.Module):
         model = self.model
         features = model.backbone(self._preprocess(images))
         features = [features[name] for name in model.head_in_features]
-        levels = dense_levels(model, features, model.head(features))
+        levels = dense_levels(model, model.head(features))
         candidates = [_candidates(x, model.test_topk_candidates) for x in levels]
         boxes, scores, classes = (torch.cat(part, dim=1) for part in zip(*candidates, strict=True))
         owners, chosen = select_detections_of_batch(

@@ -68,7 +68,21 @@ def export_model(
 def smallest_image(model: nn.Module) -> int:
     """Pixels from which the coarsest level has two cells: torch.export takes 1 for a constant."""
     shapes: Any = model.backbone.output_shape()  # type: ignore[operator,union-attr]
-    return max(shape.stride for shape in shapes.values()) + 1
+    cells = 3 if needs_large_images(model) else 1
+    return cells * max(shape.stride for shape in shapes.values()) + 1
+
+
+def needs_large_images(model: Any) -> bool:
+    """Whether the maps shrink on their way (``head_padding="valid"``), in any format."""
+    trunk = getattr(getattr(model, "head", None), "trunk", None)
+    return getattr(trunk, "head_padding", "same") == "valid"
+
+
+def image_bounds(model: nn.Module, format: str) -> tuple[int, int]:
+    """Pixels that the first image to check has to exceed, and those that all need at least."""
+    smallest = smallest_image(model)
+    bounded = format == "torch-export" or needs_large_images(model)
+    return smallest, smallest if bounded else 1
 
 
 def inference_settings(model: Any) -> dict[str, Any]:
@@ -96,6 +110,7 @@ def detector_metadata(model: Any, class_names: Sequence[str] = ()) -> dict[str, 
         "input_format": getattr(model, "input_format", None) or "RGB",
         "pixel_mean": ",".join(f"{x:g}" for x in model.pixel_mean.flatten().tolist()),
         "pixel_std": ",".join(f"{x:g}" for x in model.pixel_std.flatten().tolist()),
+        "inclusive_boxes": str(getattr(model, "inclusive_boxes", False)).lower(),
         **{name: str(value) for name, value in inference_settings(model).items()},
     }
     return {**texts, "class_names": join_names(class_names)} if class_names else texts

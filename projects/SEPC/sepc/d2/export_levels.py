@@ -41,14 +41,11 @@ class DenseLevel(NamedTuple):
 
 
 @singledispatch
-def dense_levels(
-    model: nn.Module, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
-) -> list[DenseLevel]:
+def dense_levels(model: nn.Module, predictions: Sequence[list[Tensor]]) -> list[DenseLevel]:
     """The levels of a detector; other detectors join by ``dense_levels.register``.
 
     Args:
         model: its type decides.
-        features: L maps that the head reads.
         predictions: what the head returns.
 
     Raises:
@@ -59,12 +56,10 @@ def dense_levels(
 
 
 @dense_levels.register
-def _retinanet(
-    model: meta_arch.RetinaNet, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
-) -> list[DenseLevel]:
+def _retinanet(model: meta_arch.RetinaNet, predictions: Sequence[list[Tensor]]) -> list[DenseLevel]:
     logits, deltas = _flat(predictions, [model.num_classes, 4])
     decode = partial(_apply_deltas, model.box2box_transform)
-    anchors = lay_anchors(model.anchor_generator, features)
+    anchors = lay_anchors(model.anchor_generator, predictions[0])
     return [
         DenseLevel(above(x.sigmoid(), model.test_score_thresh), a, (d,), decode)
         for x, a, d in zip(logits, anchors, deltas, strict=True)
@@ -72,12 +67,10 @@ def _retinanet(
 
 
 @dense_levels.register
-def _fcos(
-    model: meta_arch.FCOS, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
-) -> list[DenseLevel]:
+def _fcos(model: meta_arch.FCOS, predictions: Sequence[list[Tensor]]) -> list[DenseLevel]:
     logits, deltas, centerness = _flat(predictions, [model.num_classes, 4, 1])
     decode = partial(_apply_deltas, model.box2box_transform)
-    anchors = lay_anchors(model.anchor_generator, features)
+    anchors = lay_anchors(model.anchor_generator, predictions[0])
     return [
         DenseLevel(
             above(torch.sqrt(x.sigmoid() * c.sigmoid()), model.test_score_thresh), a, (d,), decode
@@ -87,9 +80,7 @@ def _fcos(
 
 
 @dense_levels.register
-def _assigned(
-    model: AssignedDetector, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
-) -> list[DenseLevel]:
+def _assigned(model: AssignedDetector, predictions: Sequence[list[Tensor]]) -> list[DenseLevel]:
     """ATSS and GFL."""
 
     def decode(anchors: Tensor, *outputs: Tensor, stride: int) -> Tensor:
@@ -100,17 +91,15 @@ def _assigned(
     return [
         DenseLevel(model.scores(outputs), a, outputs, partial(decode, stride=stride))
         for outputs, a, stride in zip(
-            levels, lay_anchors(generator, features), generator.strides, strict=True
+            levels, lay_anchors(generator, predictions[0]), generator.strides, strict=True
         )
     ]
 
 
 @dense_levels.register
-def _fsaf(
-    model: FSAF, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
-) -> list[DenseLevel]:
+def _fsaf(model: FSAF, predictions: Sequence[list[Tensor]]) -> list[DenseLevel]:
     logits, distances = _flat(predictions, [model.num_classes, 4])
-    anchors = lay_anchors(model.anchor_free.generator, features)
+    anchors = lay_anchors(model.anchor_free.generator, predictions[0])
     return [
         DenseLevel(above(x.sigmoid(), model.test_score_thresh), a, (d,), _decode_distances)
         for x, a, d in zip(logits, anchors, distances, strict=True)
@@ -118,10 +107,8 @@ def _fsaf(
 
 
 @dense_levels.register
-def _fsaf_retinanet(
-    model: FSAFRetinaNet, features: Sequence[Tensor], predictions: Sequence[list[Tensor]]
-) -> list[DenseLevel]:
-    return [*_retinanet(model, features, predictions[:2]), *_fsaf(model, features, predictions[2:])]
+def _fsaf_retinanet(model: FSAFRetinaNet, predictions: Sequence[list[Tensor]]) -> list[DenseLevel]:
+    return [*_retinanet(model, predictions[:2]), *_fsaf(model, predictions[2:])]
 
 
 def _decode_distances(anchors: Tensor, distances: Tensor) -> Tensor:
@@ -148,7 +135,7 @@ def _flat(predictions: Sequence[list[Tensor]], dims: Sequence[int]) -> list[list
     ]
 
 
-def lay_anchors(generator: DefaultAnchorGenerator, features: Sequence[Tensor]) -> list[Tensor]:
+def lay_anchors(generator: DefaultAnchorGenerator, maps: Sequence[Tensor]) -> list[Tensor]:
     """The anchors of a generator, L tensors (Rl, 4), with sizes that ``torch.export`` follows.
 
     The generator itself counts in pixels, from which the number of cells has to be derived.
@@ -156,6 +143,6 @@ def lay_anchors(generator: DefaultAnchorGenerator, features: Sequence[Tensor]) -
     return [
         grid_anchors(cell_anchors + generator.offset * stride, (x.shape[-2], x.shape[-1]), stride)
         for cell_anchors, stride, x in zip(
-            generator.cell_anchors, generator.strides, features, strict=True
+            generator.cell_anchors, generator.strides, maps, strict=True
         )
     ]

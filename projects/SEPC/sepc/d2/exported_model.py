@@ -35,7 +35,12 @@ class ExportedModel(nn.Module):
         found.pred_boxes, found.scores, found.pred_classes = Boxes(boxes), scores, classes
         if masks:
             found.pred_masks = masks[0]
-        return detector_postprocess(found, given.get("height", height), given.get("width", width))
+        given_size = given.get("height", height), given.get("width", width)
+        scaled = detector_postprocess(found, *given_size)
+        if self.exported.metadata.get("inclusive_boxes") == "true":  # see InclusiveBoxes
+            far = scaled.pred_boxes.tensor[:, 2:]
+            far += far.new_tensor([1 - given_size[1] / width, 1 - given_size[0] / height])
+        return scaled
 
 
 def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 0) -> dict:
