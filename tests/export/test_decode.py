@@ -4,7 +4,11 @@ import pytest
 import torch
 from torchvision.ops import nms
 
-from sepc.export.decode import select_detections, top_candidates
+from sepc.export.decode import (
+    select_detections,
+    select_detections_of_batch,
+    top_candidates,
+)
 
 
 def thresholds_first(boxes, scores, classes, *, score_thresh, nms_thresh, max_detections):
@@ -50,3 +54,17 @@ def test_top_candidates():
     assert positions.tolist() == [0, 1, 2]
     assert classes.tolist() == [1, 0, 0]
     assert len(top_candidates(scores, 1000)[0]) == 6
+
+
+@pytest.mark.parametrize("max_detections", [5, 1000])
+def test_select_detections_of_batch_is_that_of_each_image(max_detections):
+    torch.manual_seed(0)
+    corners = torch.rand(3, 200, 2) * 100
+    boxes = torch.cat((corners, corners + 1 + torch.rand(3, 200, 2) * 60), dim=2)
+    scores, classes = torch.rand(3, 200), torch.randint(4, (3, 200))
+    arguments = dict(score_thresh=0.3, nms_thresh=0.5, max_detections=max_detections)
+    images, chosen = select_detections_of_batch(boxes, scores, classes, num_classes=4, **arguments)
+    for i in range(3):
+        expected = select_detections(boxes[i], scores[i], classes[i], **arguments)
+        assert len(expected) >= 5
+        torch.testing.assert_close(chosen[images == i], expected)
