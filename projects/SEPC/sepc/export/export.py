@@ -126,13 +126,14 @@ def _write(
     if format == "torchscript":
         write_torchscript(trace(detector, example), path, metadata)
         return
+    # With weights in the channels-last order torch.export takes an image that needs no padding for
+    # another case than the example, and refuses it.
+    plain = copy.deepcopy(detector).to(memory_format=torch.contiguous_format)
     if format == "onnx":
-        # ONNX knows one order of the memory, and sizes are followed in half the time
-        plain = copy.deepcopy(detector).to(memory_format=torch.contiguous_format)
         program = capture(plain, example, signature, format="ONNX")
         write_onnx(program, path, signature, metadata)
     else:
-        write_torch_export(capture(detector, example, signature), path, metadata)
+        write_torch_export(capture(plain, example, signature), path, metadata)
 
 
 def _require_packages() -> None:
