@@ -1,11 +1,11 @@
-"""Losses and AP over the iterations of a training."""
+"""Losses, learning rate and AP over the iterations of a training."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,14 @@ from typing import Any
 from ..files import written_whole
 
 Series = tuple[list[int], list[float]]
+Metrics = dict[str, Series]
+
+#: of the runs in a plot: dark enough for lines
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6bb1", "#555555")
+MAX_TERMS = 8
 
 
-def read_metrics(path: str | os.PathLike[str]) -> dict[str, Series]:
+def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     """Reads a metrics.json as Detectron2 writes it: one JSON object with an iteration per line.
 
     Not every line has every metric, and the last line of a stopped training may be cut: a line that
@@ -48,47 +53,99 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, Series]:
 
 
 def plot_training(runs: Mapping[str, str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
-    """Draws the losses (left) and AP (right) of one or several trainings.
+    """Draws losses, learning rate and AP of one or several trainings for comparison.
 
     Args:
         runs: name of the run to its metrics.json.
-        path: picture to write.
+        path: picture to write; its ending says the format.
 
     Raises:
         ImportError: if matplotlib is not installed.
+        ValueError: without runs.
         FileNotFoundError, ValueError: see :func:`read_metrics`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    for index, (run, metrics_path) in enumerate(runs.items()):
-        metrics = read_metrics(metrics_path)
-        terms = sorted(name for name in metrics if name.startswith("loss_"))
-        styles = {"total_loss": "-", **dict(zip(terms, cycle(("--", ":", "-.")), strict=False))}
-        for name, style in styles.items():
-            _plot(left, metrics, name, f"{run} {name}", color=f"C{index}", linestyle=style)
-        for name, style in (("bbox/AP50", "--"), ("bbox/AP", "-")):
-            label = f"{run} {name.removeprefix('bbox/')}"
-            _plot(right, metrics, name, label, color=f"C{index}", linestyle=style, marker="o")
-    left.set_ylabel("loss")
-    left.set_ylim(bottom=0)
-    right.set_ylabel("AP on unseen images, percent")
-    right.set_ylim(0, max(1.0, right.get_ylim()[1]))
-    for axes in (left, right):
-        axes.set_xlabel("iteration")
-        axes.set_xlim(left=0)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-        if axes.lines:
-            axes.legend(frameon=False, fontsize="small")
+    if not runs:
+        raise ValueError("expected at least one training to plot, got none")
+    read = {name: read_metrics(metrics) for name, metrics in runs.items()}
+    figure = new_figure(figsize=(14, 4.4))
+    for axes, draw in zip(figure.subplots(1, 3), PANELS.values(), strict=True):
+        draw(axes, read)
     with written_whole(path) as partial:
         figure.savefig(partial, dpi=120)
 
 
-def _plot(axes: Any, metrics: dict[str, Series], name: str, label: str, **style: Any) -> None:
+def new_figure(*, figsize: tuple[float, float]) -> Any:
+    """An empty figure of matplotlib that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure: Any = Figure(figsize=figsize, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_losses(axes: Any, runs: Mapping[str, Metrics]) -> None:
+    """The total loss, and where there are few runs its terms."""
+    terms = sorted({name for metrics in runs.values() for name in metrics if _is_loss(name)})
+    styles = {"total_loss": "-"}
+    if len(terms) * len(runs) <= MAX_TERMS:
+        styles |= dict(zip(terms, cycle(("--", ":", "-.")), strict=False))
+    for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
+        for name, style in styles.items():
+            _line(axes, metrics, name, _label(run, runs, name), color=colour, linestyle=style)
+    axes.set_title("loss")
+    axes.set_ylim(bottom=0)
+    _finish(axes)
+
+
+def draw_learning_rate(axes: Any, runs: Mapping[str, Metrics]) -> None:
+    for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
+        _line(axes, metrics, "lr", run, color=colour)
+    axes.set_title("learning rate")
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
+    _finish(axes)
+
+
+def draw_ap(axes: Any, runs: Mapping[str, Metrics]) -> None:
+    """AP (solid) and AP50 (dashed) of the evaluations."""
+    for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
+        for name, style in (("bbox/AP50", "--"), ("bbox/AP", "-")):
+            label = _label(run, runs, name.removeprefix("bbox/"))
+            _line(axes, metrics, name, label, color=colour, linestyle=style, marker="o")
+    axes.set_title("AP on unseen images, percent")
+    axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
+    _finish(axes)
+
+
+#: the panels of :func:`plot_training`
+PANELS: dict[str, Callable[[Any, Mapping[str, Metrics]], None]] = {
+    "loss": draw_losses,
+    "learning rate": draw_learning_rate,
+    "AP": draw_ap,
+}
+
+
+def _is_loss(name: str) -> bool:
+    return name.startswith("loss_")
+
+
+def _label(run: str, runs: Mapping[str, Metrics], metric: str) -> str:
+    return f"{run} {metric}" if len(runs) > 1 else metric
+
+
+def _line(axes: Any, metrics: Metrics, name: str, label: str, **style: Any) -> None:
     if name in metrics:
         iterations, values = metrics[name]
         axes.plot(iterations, values, label=label, markersize=4, **style)
+
+
+def _finish(axes: Any) -> None:
+    axes.set_xlabel("iteration")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(axes.lines) > 1:
+        axes.legend(frameon=False, fontsize="small")
+    if not axes.lines:
+        axes.text(0.5, 0.5, "none recorded", ha="center", transform=axes.transAxes, color="gray")

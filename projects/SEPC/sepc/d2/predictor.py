@@ -1,0 +1,179 @@
+"""A trained detector for pictures as they come: its config, weights, resizing and class names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import detectron2.data.transforms as T
+import numpy as np
+import torch
+from detectron2.config import get_cfg, instantiate
+from detectron2.data import MetadataCatalog
+from detectron2.modeling import build_model
+from torch import nn
+
+from .cfgnode import add_sepc_config
+from .engine import Checkpointer, dataset_names, load_config
+
+
+class Predictor:
+    """A model in eval mode and what stands before and behind it in evaluation.
+
+    Args:
+        model: takes Detectron2's list of dicts.
+        augmentations: of the evaluation, such as resizing.
+        input_format: "RGB" or "BGR", the order of channels that the model expects.
+        metadata: Detectron2's, of the data set; its class names are filled in where they are known.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        augmentations: Sequence[T.Augmentation],
+        input_format: str,
+        metadata: Any,
+    ) -> None:
+        self.model = model.eval()
+        self.augmentations = T.AugmentationList(list(augmentations))
+        self.input_format = input_format
+        self.metadata = metadata
+
+    @classmethod
+    def from_config(
+        cls,
+        config_file: str,
+        *,
+        weights: str = "",
+        overrides: Sequence[str] = (),
+        device: str | None = None,
+    ) -> Predictor:
+        """Load a LazyConfig file, or a YAML file of Detectron2's older kind.
+
+        Args:
+            config_file: ``.py``, or ``.yaml`` of either kind.
+            weights: a checkpoint; empty for the one that the config names.
+            overrides: ``key=value`` for a LazyConfig; ``KEY VALUE ...`` for the older kind.
+            device: default the GPU if there is one.
+
+        Raises:
+            FileNotFoundError: without config or weights.
+            ValueError: if the config is none, names no weights, or they don't fit.
+        """
+        if is_cfgnode(config_file):
+            parts, named = _from_cfgnode(config_file, overrides)
+        else:
+            parts, named = _from_lazy(config_file, overrides)
+        if not (weights or named):
+            raise ValueError(f"{config_file} names no weights: expected --weights FILE")
+        Checkpointer(parts["model"]).load(weights or named, strict=True)
+        parts["model"].to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(**parts)
+
+    def set_score_threshold(self, threshold: float) -> None:
+        """Make the model itself keep what scores ``threshold`` or more."""
+        for module in self.model.modules():
+            if hasattr(module, "test_score_thresh"):
+                module.test_score_thresh = threshold  # type: ignore[assignment]
+
+    def prepare(self, image: np.ndarray) -> dict[str, Any]:
+        """The model's input for one image.
+
+        Args:
+            image: (H, W, 3), uint8, BGR.
+        """
+        pixels = image[:, :, ::-1] if self.input_format == "RGB" else image
+        arguments = T.AugInput(np.ascontiguousarray(pixels))
+        self.augmentations(arguments)
+        tensor = torch.as_tensor(arguments.image.astype("float32").transpose(2, 0, 1))
+        return {"image": tensor, "height": image.shape[0], "width": image.shape[1]}
+
+    @torch.no_grad()
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Any]:
+        """``Instances`` of each image, on the CPU, in pixels of the image given.
+
+        Args:
+            images: (H, W, 3) each, uint8, BGR.
+        """
+        outputs = self.model([self.prepare(image) for image in images])
+        return [output["instances"].to("cpu") for output in outputs]
+
+    def shown_to_model(self, image: np.ndarray) -> np.ndarray:
+        """What the feature maps cover: the image at the model's size with the padding, RGB."""
+        pixels = self.prepare(image)["image"].numpy().transpose(1, 2, 0).astype(np.uint8)
+        pixels = pixels if self.input_format == "RGB" else pixels[:, :, ::-1]
+        divisor = max(1, getattr(getattr(self.model, "backbone", None), "size_divisibility", 1))
+        bottom, right = (-side % divisor for side in pixels.shape[:2])
+        return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), constant_values=128)
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """K names, None if unknown."""
+        return list(self.metadata.get("thing_classes", [])) or None
+
+    @property
+    def category_ids(self) -> list[int] | None:
+        """The category id of each class in the data set's annotations, None if unknown."""
+        by_id = self.metadata.get("thing_dataset_id_to_contiguous_id", {})
+        return sorted(by_id, key=by_id.__getitem__) or None
+
+
+def is_cfgnode(config_file: str) -> bool:
+    """Whether it is a YAML file of the older kind, which begins with ``MODEL`` or ``_BASE_``."""
+    path = Path(config_file)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    return re.search(r"^(_BASE_|MODEL)\s*:", path.read_text(encoding="utf-8"), re.M) is not None
+
+
+def _from_lazy(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
+    cfg = load_config(path, overrides)
+    names = dataset_names(cfg.dataloader.test)
+    parts = dict(
+        model=instantiate(cfg.model),
+        augmentations=[instantiate(each) for each in cfg.dataloader.test.mapper.augmentations],
+        input_format=cfg.model.get("input_format") or cfg.dataloader.test.mapper.image_format,
+        metadata=_metadata(names),
+    )
+    return parts, str(cfg.train.init_checkpoint or "")
+
+
+def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
+    cfg = get_cfg()
+    add_sepc_config(cfg)
+    try:
+        cfg.merge_from_file(path)
+        cfg.merge_from_list(list(overrides))
+    except (KeyError, AssertionError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not torch.cuda.is_available():
+        cfg.MODEL.DEVICE = "cpu"
+    sides = [cfg.INPUT.MIN_SIZE_TEST] * 2
+    parts = dict(
+        model=build_model(cfg),
+        augmentations=[T.ResizeShortestEdge(sides, cfg.INPUT.MAX_SIZE_TEST)],
+        input_format=cfg.INPUT.FORMAT,
+        metadata=_metadata(list(cfg.DATASETS.TEST)),
+    )
+    return parts, str(cfg.MODEL.WEIGHTS)
+
+
+def _metadata(names: Sequence[str]) -> Any:
+    """Metadata of the first data set; of one in COCO's format that was not loaded, its classes."""
+    metadata = MetadataCatalog.get(names[0] if names else "__unused")
+    json_file = metadata.get("json_file")
+    if metadata.get("thing_dataset_id_to_contiguous_id") or not json_file:
+        return metadata
+    if not Path(json_file).is_file():
+        return metadata
+    categories = sorted(
+        json.loads(Path(json_file).read_text())["categories"], key=lambda c: c["id"]
+    )
+    if not metadata.get("thing_classes"):
+        metadata.thing_classes = [category["name"] for category in categories]
+    metadata.thing_dataset_id_to_contiguous_id = {c["id"]: i for i, c in enumerate(categories)}
+    return metadata

@@ -1,0 +1,103 @@
+"""Where the files of a training lie."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Run:
+    """The output folder of a training, and the data that it was evaluated on where they are known.
+
+    Args:
+        folder: as `train_net.py` or the quick start leaves it.
+        annotations: COCO's instance annotations of the evaluation.
+        images: the folder that the file names in them are relative to.
+        results: detections on these images, in COCO's results format.
+
+    Each of the last three is found by itself where a quick start has noted its data; results are
+    looked for in ``inference/coco_instances_results.json``.
+
+    Raises:
+        FileNotFoundError: without the folder, or if a file that was named does not exist.
+    """
+
+    folder: Path
+    annotations: Path | None = None
+    images: Path | None = None
+    results: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"the folder of a training {self.folder} does not exist")
+        for path in (self.annotations, self.images, self.results):
+            if path is not None and not path.exists():
+                raise FileNotFoundError(f"{path} does not exist")
+        data = self.quickstart().get("data")
+        found = {"results": self.folder / "inference" / "coco_instances_results.json"}
+        if isinstance(data, str):
+            found["annotations"] = Path(data) / "annotations" / "instances_val2017.json"
+            found["images"] = Path(data) / "val2017"
+        for name, path in found.items():
+            if getattr(self, name) is None and path.exists():
+                object.__setattr__(self, name, path)
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.json"
+
+    def quickstart(self) -> dict[str, Any]:
+        """The settings of a quick start, empty for another training."""
+        return _object(self.folder / "quickstart.json")
+
+    def load_annotations(self) -> dict[str, Any]:
+        """Raises ValueError if they are not known or no annotations."""
+        if self.annotations is None or self.images is None:
+            raise ValueError(
+                f"{self.folder}: the data of the evaluation are not known; expected "
+                "--annotations FILE and --images FOLDER"
+            )
+        content = _parsed(self.annotations)
+        if not isinstance(content, dict) or not {"images", "categories"} <= set(content):
+            raise ValueError(f"{self.annotations}: expected COCO's instance annotations")
+        return content
+
+    def load_results(self) -> list[dict[str, Any]]:
+        """Raises ValueError if there are none, or of another format."""
+        if self.results is None:
+            raise ValueError(
+                f"{self.folder} has no inference/coco_instances_results.json; expected "
+                "--results FILE (train_net.py writes it with "
+                "+dataloader.evaluator.output_dir=FOLDER)"
+            )
+        results = _parsed(self.results)
+        keys = {"image_id", "category_id", "bbox", "score"}
+        if not isinstance(results, list) or not all(
+            isinstance(r, dict) and keys <= set(r) for r in results
+        ):
+            raise ValueError(f"{self.results}: expected a list in COCO's results format")
+        return results
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _parsed(path: str | os.PathLike[str]) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from error

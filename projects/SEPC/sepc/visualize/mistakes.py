@@ -1,0 +1,103 @@
+"""Detections beside ground truth with what is wrong and what is missed marked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .boxes import draw_box, draw_label
+from .colours import GREEN, ORANGE, VERMILION, bgr
+from .matching import ImageMatches
+from .sheets import read_image, scaled_to, sheet, titled, write_picture
+
+_RIGHT, _WRONG, _MISSED = bgr(GREEN), bgr(VERMILION), bgr(ORANGE)
+_CROWD = (160, 160, 160)
+
+
+def draw_mistakes(
+    matches: Sequence[ImageMatches],
+    image_folder: str | os.PathLike[str],
+    names: dict[int, str],
+    path: str | os.PathLike[str],
+    *,
+    num_images: int = 8,
+    columns: int = 2,
+    side: int = 384,
+) -> None:
+    """Draw the first of ``matches``, the worst, as one picture.
+
+    Args:
+        matches: of :func:`~sepc.visualize.match_detections`.
+        image_folder: what the file names are relative to.
+        names: of the categories, by id.
+        path: picture to write.
+        num_images, columns: pairs of pictures in all, and beside each other.
+        side: length of the longer side of a picture, in pixels.
+
+    Raises:
+        FileNotFoundError, ValueError: for an image that is missing or can't be read; without
+            images.
+    """
+    if not matches or num_images < 1:
+        raise ValueError(f"expected images to draw, got {len(matches)}, {num_images} wanted")
+    pairs = [
+        mistakes_of_image(each, image_folder, names, side=side) for each in matches[:num_images]
+    ]
+    write_picture(path, sheet(pairs, columns))
+
+
+def mistakes_of_image(
+    matches: ImageMatches,
+    image_folder: str | os.PathLike[str],
+    names: dict[int, str],
+    *,
+    side: int = 384,
+) -> np.ndarray:
+    """Ground truth (missed objects dashed) and detections (false positives thick) of one image.
+
+    Returns:
+        (H, W, 3), BGR.
+    """
+    image = read_image(Path(image_folder) / matches.image["file_name"])
+    truth, scale = scaled_to(image, side)
+    found = truth.copy()
+    for box in matches.crowds:
+        draw_box(truth, _corners(box, scale), _CROWD, thickness=1)
+    for box in matches.found:
+        draw_box(truth, _corners(box, scale), _RIGHT, thickness=1)
+    for box in matches.missed:
+        _marked(truth, box, f"missed: {names[box['category_id']]}", scale, _MISSED, dashed=True)
+    for box in matches.right:
+        draw_box(found, _corners(box, scale), _RIGHT, thickness=1)
+    for box in sorted(matches.wrong, key=lambda box: box["score"]):  # the best on top
+        text = f"{names[box['category_id']]} {box['score']:.2f}"
+        _marked(found, box, text, scale, _WRONG, dashed=False)
+    name = Path(matches.image["file_name"]).name
+    missed = f"{len(matches.missed)} of {len(matches.missed) + len(matches.found)} missed (dashed)"
+    wrong = f"{len(matches.wrong)} of {len(matches.wrong) + len(matches.right)} wrong (thick)"
+    return np.hstack(
+        [titled(truth, f"ground truth: {missed}"), titled(found, f"detections: {wrong}   {name}")]
+    )
+
+
+def _marked(
+    panel: np.ndarray,
+    box: dict[str, Any],
+    text: str,
+    scale: float,
+    colour: tuple[int, int, int],
+    *,
+    dashed: bool,
+) -> None:
+    x1, y1, x2, y2 = _corners(box, scale)
+    draw_box(panel, (x1, y1, x2, y2), colour, thickness=2, dashed=dashed)
+    draw_label(panel, text, x1, y1, colour)
+
+
+def _corners(box: dict[str, Any], scale: float) -> tuple[int, int, int, int]:
+    x, y, width, height = (v * scale for v in box["bbox"])
+    return round(x), round(y), round(x + width), round(y + height)

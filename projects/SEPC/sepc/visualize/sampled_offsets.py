@@ -1,0 +1,98 @@
+"""Where the taps of deformable kernels sample, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..layers import DeformConv2d, PyramidConv, SharedConv
+
+
+@dataclass(frozen=True)
+class LayerOffsets:
+    """The offsets of one kernel.
+
+    Attributes:
+        levels: L tensors (N, groups, taps, 2, Ho, Wo), (y, x) in cells of the map that the kernel
+            reads; None where it does not deform.
+        reads: which level the kernel reads, seen from its output: -1 the finer, 0 the same, 1 the
+            coarser one.
+        kernel: the kernel itself, for its geometry.
+    """
+
+    levels: list[Tensor | None]
+    reads: int
+    kernel: DeformConv2d
+
+    def lengths(self) -> list[float]:
+        """Mean distance by which the taps are moved, in cells; 0 where nothing deforms."""
+        means = (0.0 if x is None else float(x.float().norm(dim=3).mean()) for x in self.levels)
+        return list(means)
+
+
+@torch.no_grad()
+def offsets_of_layer(
+    conv: PyramidConv | SharedConv, features: Sequence[Tensor]
+) -> dict[str, LayerOffsets]:
+    """The offsets of those kernels of a layer that deform.
+
+    Args:
+        features: what the layer is given, L maps (N, C, Hl, Wl).
+
+    Returns:
+        by the kernel's name: "finer", "same" or "coarser". Empty if nothing deforms.
+    """
+    kernels = [("same", 0, conv.same)]
+    if isinstance(conv, PyramidConv):
+        kernels = [("finer", -1, conv.from_finer), *kernels, ("coarser", 1, conv.from_coarser)]
+    return {
+        name: LayerOffsets(_of_kernel(kernel, features, reads), reads, kernel)
+        for name, reads, kernel in kernels
+        if isinstance(kernel, DeformConv2d)
+    }
+
+
+def _of_kernel(kernel: DeformConv2d, features: Sequence[Tensor], reads: int) -> list[Tensor | None]:
+    levels: list[Tensor | None] = []
+    for level in range(len(features)):
+        source = level + reads
+        # at the finest level nothing deforms (SEPC, Sec 3.3)
+        if level == 0 or source >= len(features):
+            levels.append(None)
+            continue
+        offset, _ = kernel.sampling(features[source])
+        levels.append(offset.unflatten(1, (kernel.deform_groups, -1, 2)))
+    return levels
+
+
+def tap_positions(
+    offsets: LayerOffsets, level: int, cell: tuple[int, int], *, image: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Where the taps of one output position sample, regularly and with their offsets.
+
+    Args:
+        level: of the output; one that deforms.
+        cell: row and column of the output.
+
+    Returns:
+        two tensors (groups, taps, 2) of (y, x), in cells of the map that is read.
+
+    Raises:
+        ValueError: if nothing deforms at this level.
+    """
+    moves = offsets.levels[level]
+    if moves is None:
+        raise ValueError(f"expected a level at which the kernel deforms, got level {level}")
+    kernel = offsets.kernel
+    (kh, kw), stride = kernel.kernel_size, kernel.stride
+    padding, dilation = kernel.padding, kernel.dilation
+    row, column = cell
+    ys = row * stride[0] - int(padding[0]) + torch.arange(kh) * dilation[0]
+    xs = column * stride[1] - int(padding[1]) + torch.arange(kw) * dilation[1]
+    grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1).reshape(1, kh * kw, 2)
+    here = moves[image, :, :, :, row, column].cpu().float()
+    regular = grid.float().expand_as(here)
+    return regular, regular + here

@@ -1,0 +1,77 @@
+"""The statistics of each level of a pyramid against those that iBN normalizes with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LevelStatistics:
+    """Of what comes into a norm over the pyramid, per channel.
+
+    Attributes:
+        mean, var: (L, C), of each level by itself.
+        shares: (L,), the part of the pyramid's positions that each level has.
+        integrated_mean, integrated_var: (C,), over the positions of all levels together.
+        used_mean, used_var: (C,), what the norm normalizes with: its running statistics in eval
+            mode, the integrated ones otherwise.
+    """
+
+    mean: Tensor
+    var: Tensor
+    shares: Tensor
+    integrated_mean: Tensor
+    integrated_var: Tensor
+    used_mean: Tensor
+    used_var: Tensor
+
+    def shift(self) -> Tensor:
+        """(L + 1, C): how far the means lie from the one in use, in its standard deviations.
+
+        The last row is that of all levels together.
+        """
+        means = torch.cat([self.mean, self.integrated_mean[None]])
+        return (means - self.used_mean) / self._used_std()
+
+    def spread(self) -> Tensor:
+        """(L + 1, C): standard deviations over the one in use; the last row as in :meth:`shift`."""
+        variances = torch.cat([self.var, self.integrated_var[None]])
+        return variances.sqrt() / self._used_std()
+
+    def _used_std(self) -> Tensor:
+        return (self.used_var + 1e-12).sqrt()
+
+
+@torch.no_grad()
+def statistics_of_levels(norm: nn.Module, features: Sequence[Tensor]) -> LevelStatistics:
+    """Statistics of what ``norm`` is given, L maps (N, C, Hl, Wl).
+
+    Raises:
+        ValueError: if the pyramid has no position.
+    """
+    counts = torch.tensor([float(x.shape[0] * x.shape[2] * x.shape[3]) for x in features])
+    if not counts.numel() or counts.min() < 1:
+        raise ValueError(f"expected maps with positions, got {[tuple(x.shape) for x in features]}")
+    shares = counts / counts.sum()
+    samples = [x.detach().float().cpu().transpose(0, 1).flatten(1) for x in features]
+    mean = torch.stack([x.mean(dim=1) for x in samples])
+    var = torch.stack([x.var(dim=1, unbiased=False) for x in samples])
+    integrated_mean = (mean * shares[:, None]).sum(dim=0)
+    spread = var + (mean - integrated_mean).square()
+    integrated_var = (spread * shares[:, None]).sum(dim=0)
+    used_mean, used_var = _in_use(norm) or (integrated_mean, integrated_var)
+    return LevelStatistics(mean, var, shares, integrated_mean, integrated_var, used_mean, used_var)
+
+
+def _in_use(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """(C,) each: the fixed statistics that the norm uses now, None if it takes those of a batch."""
+    mean, var = getattr(norm, "running_mean", None), getattr(norm, "running_var", None)
+    # a frozen norm has no other statistics than these, whatever its mode
+    takes_batch = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training
+    if takes_batch or not isinstance(mean, Tensor) or not isinstance(var, Tensor):
+        return None
+    return mean.detach().float().cpu(), var.detach().float().cpu()
