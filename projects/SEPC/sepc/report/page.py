@@ -1,1 +1,169 @@
-def write_report(): ...
+"""The report of a training: one HTML file that needs nothing but a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
+
+from ..files import written_whole
+from ..visualize.curves import Metrics, read_metrics
+from . import facts
+from .charts import curves_as_svg
+from .pictures import objects_per_size, picture_sections
+from .run import Run
+from .style import CSS
+
+
+def write_report(run: Run, path: str | os.PathLike[str] | None = None) -> Path:
+    """Write ``report.html``; what a training does not have is named in it instead.
+
+    Args:
+        run: with a metrics.json at least.
+        path: default ``report.html`` in the folder of the training.
+
+    Returns:
+        the path.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`~sepc.visualize.read_metrics`.
+        ImportError: if matplotlib is not installed.
+        OSError: if it can't be written.
+    """
+    path = run.folder / "report.html" if path is None else Path(path)
+    page = render(run)
+    with written_whole(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return path
+
+
+def render(run: Run) -> str:
+    """The page as text."""
+    metrics = read_metrics(run.metrics)
+    table = facts.coco_table(run, metrics)
+    sections = {
+        "COCO metrics": _coco(run, metrics, table),
+        "Curves": _curves(run, metrics),
+        "Pictures": _pictures(run),
+        "Config": _config(run),
+        "Environment": _environment(run),
+    }
+    body = "".join(f"<section><h2>{title}</h2>{html}</section>" for title, html in sections.items())
+    title = escape(run.name)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{CSS}</style>
+</head>
+<body>
+<header><h1>{title}</h1>{_summary(run, metrics, table)}</header>
+{body}
+</body>
+</html>
+"""
+
+
+def _summary(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
+    cards = {name: f"{table[name]:.1f}" for name in ("AP", "AP50", "AP75") if name in table}
+    cards["iterations"] = str(_last_iteration(metrics))
+    seconds = facts.training_seconds(metrics)
+    if seconds is not None:
+        cards["time in training"] = str(timedelta(seconds=round(seconds)))
+    items = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in cards.items())
+    ended = datetime.fromtimestamp(run.metrics.stat().st_mtime).astimezone()
+    when = ended.strftime("%Y-%m-%d %H:%M %Z")
+    note = f'<p class="soft">SEPC for Detectron2. Last entry of the metrics: {when}</p>'
+    return f'{note}<dl class="cards">{items}</dl>'
+
+
+def _last_iteration(metrics: Metrics) -> int:
+    """Iterations done; they are counted from 0, and the last evaluation has the number after."""
+    trained = max((its[-1] + 1 for name, (its, _) in metrics.items() if "loss" in name), default=0)
+    return trained or max(its[-1] for its, _ in metrics.values())
+
+
+def _coco(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
+    if not table:
+        return _absent("This training was not evaluated (see train.eval_period).")
+    left = _numbers(table)
+    sizes, classes = facts.ap_per_size(table), facts.ap_per_class(metrics)
+    parts = []
+    if sizes:
+        try:
+            counts = [f", {n} objects" for n in objects_per_size(run)]
+        except ValueError:
+            counts = [""] * len(sizes)
+        named = {f"{k}{c}": v for (k, v), c in zip(sizes.items(), counts, strict=False)}
+        parts.append(f"<h3>AP per size</h3>{_bars(named)}")
+    if classes:
+        parts.append(f"<h3>AP per class</h3>{_bars(classes)}")
+    right = f"<div>{''.join(parts)}</div>" if parts else ""
+    return f'<div class="columns"><div>{left}</div>{right}</div>'
+
+
+def _numbers(table: Mapping[str, float]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="number">{_percent(value)}</td></tr>'
+        for name, value in table.items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def _bars(values: Mapping[str, float]) -> str:
+    cells = "".join(
+        f'<span>{escape(name)}</span><span class="track"><span class="fill" '
+        f'style="width:{min(max(value, 0.0), 100.0):.1f}%"></span></span>'
+        f'<span class="value">{_percent(value)}</span>'
+        for name, value in values.items()
+    )
+    return f'<div class="bars">{cells}</div>'
+
+
+def _percent(value: float) -> str:
+    return "no objects" if value < 0 else f"{value:.1f}"
+
+
+def _curves(run: Run, metrics: Metrics) -> str:
+    charts = curves_as_svg({run.name: metrics}).values()
+    return (
+        '<div class="columns">'
+        + "".join(f'<div class="chart">{c}</div>' for c in charts)
+        + "</div>"
+    )
+
+
+def _pictures(run: Run) -> str:
+    try:
+        return picture_sections(run)
+    except (ValueError, FileNotFoundError) as error:
+        return _absent(f"No pictures: {error}.")
+
+
+def _config(run: Run) -> str:
+    text = facts.config_text(run)
+    known = _facts(facts.config_facts(run))
+    if text is None:
+        return known or _absent("This training left no config.yaml.")
+    whole = f"<details><summary>config.yaml</summary><pre>{escape(text)}</pre></details>"
+    return known + whole
+
+
+def _environment(run: Run) -> str:
+    found, source = facts.environment(run)
+    return f'<p class="soft">{source}</p>{_facts(found)}'
+
+
+def _facts(values: Mapping[str, str]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>' for k, v in values.items()
+    )
+    return f'<table class="facts">{rows}</table>' if rows else ""
+
+
+def _absent(text: str) -> str:
+    return f'<p class="soft">{escape(text)}</p>'

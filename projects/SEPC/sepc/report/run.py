@@ -56,7 +56,7 @@ class Run:
 
     def quickstart(self) -> dict[str, Any]:
         """The settings of a quick start, empty for another training."""
-        return _object(self.folder / "quickstart.json")
+        return read_object(self.folder / "quickstart.json")
 
     def load_annotations(self) -> dict[str, Any]:
         """Raises ValueError if they are not known or no annotations."""
@@ -87,7 +87,7 @@ class Run:
         return results
 
 
-def _object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """A JSON object, empty where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -57,10 +57,37 @@ def mistakes_of_image(
     *,
     side: int = 384,
 ) -> np.ndarray:
+    """Both panels of :func:`mistake_panels` beside each other, with titles; (H, W, 3), BGR."""
+    truth, found = mistake_panels(matches, image_folder, names, side=side)
+    missed, wrong = count_mistakes(matches)
+    name = Path(matches.image["file_name"]).name
+    return np.hstack(
+        [
+            titled(truth, f"ground truth: {missed} (dashed)"),
+            titled(found, f"detections: {wrong} (thick)   {name}"),
+        ]
+    )
+
+
+def count_mistakes(matches: ImageMatches) -> tuple[str, str]:
+    """ "3 of 6 missed", "1 of 4 wrong"."""
+    return (
+        f"{len(matches.missed)} of {len(matches.missed) + len(matches.found)} missed",
+        f"{len(matches.wrong)} of {len(matches.wrong) + len(matches.right)} wrong",
+    )
+
+
+def mistake_panels(
+    matches: ImageMatches,
+    image_folder: str | os.PathLike[str],
+    names: dict[int, str],
+    *,
+    side: int = 384,
+) -> tuple[np.ndarray, np.ndarray]:
     """Ground truth (missed objects dashed) and detections (false positives thick) of one image.
 
     Returns:
-        (H, W, 3), BGR.
+        two pictures (H, W, 3), BGR, their longer side ``side`` pixels.
     """
     image = read_image(Path(image_folder) / matches.image["file_name"])
     truth, scale = scaled_to(image, side)
@@ -76,12 +103,7 @@ def mistakes_of_image(
     for box in sorted(matches.wrong, key=lambda box: box["score"]):  # the best on top
         text = f"{names[box['category_id']]} {box['score']:.2f}"
         _marked(found, box, text, scale, _WRONG, dashed=False)
-    name = Path(matches.image["file_name"]).name
-    missed = f"{len(matches.missed)} of {len(matches.missed) + len(matches.found)} missed (dashed)"
-    wrong = f"{len(matches.wrong)} of {len(matches.wrong) + len(matches.right)} wrong (thick)"
-    return np.hstack(
-        [titled(truth, f"ground truth: {missed}"), titled(found, f"detections: {wrong}   {name}")]
-    )
+    return truth, found
 
 
 def _marked(

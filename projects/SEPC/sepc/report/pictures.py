@@ -1,0 +1,86 @@
+"""Detections beside ground truth, as pictures inside the page."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from ..visualize.matching import ImageMatches, match_detections
+from ..visualize.mistakes import count_mistakes, mistake_panels
+from .run import Run
+
+SCORE_THRESH = 0.3
+_SIDE = 384
+
+
+def data_uri(image: np.ndarray, *, quality: int = 82) -> str:
+    """An image (H, W, 3), BGR, as the address of a JPEG that is itself the picture."""
+    written, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not written:
+        raise ValueError(f"expected an image to encode, got shape {image.shape}")
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
+
+
+def picture_sections(run: Run, *, worst: int = 6, first: int = 4) -> str:
+    """The worst images and the first ones, and how much is missed and wrong in all, as HTML.
+
+    Raises:
+        ValueError, FileNotFoundError: without data or results, or if they don't fit.
+    """
+    content, results = run.load_annotations(), run.load_results()
+    matches = match_detections(content, results, score_thresh=SCORE_THRESH)
+    order = {entry["id"]: place for place, entry in enumerate(content["images"])}
+    in_order = sorted(matches, key=lambda each: order[each.image["id"]])
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    missed, found, wrong, right = (
+        sum(len(getattr(each, kind)) for each in matches)
+        for kind in ("missed", "found", "wrong", "right")
+    )
+    return f"""
+<p>Over all {len(matches)} images {missed} of {missed + found} objects are missed and {wrong} of
+{wrong + right} detections are wrong, at a score of {SCORE_THRESH:g} or more, matched as COCO does
+at IoU 0.5.</p>
+<p class="soft">Left ground truth, right detections:
+<span class="right">thin green</span> agrees, <span class="missed">dashed orange</span> is missed,
+<span class="wrong">thick red-brown</span> is wrong (a false positive), grey is a crowd.</p>
+<h3>First images</h3>{_gallery(in_order[:first], run, names)}
+<h3>Worst images</h3>{_gallery(matches[:worst], run, names)}"""
+
+
+def objects_per_size(run: Run) -> list[int]:
+    """Numbers of small, medium and large objects, by COCO's areas; crowds do not count.
+
+    Raises:
+        ValueError: without annotations.
+    """
+    areas = [
+        annotation.get("area", annotation["bbox"][2] * annotation["bbox"][3])
+        for annotation in run.load_annotations().get("annotations", [])
+        if not annotation.get("iscrowd", 0)
+    ]
+    edges = (0, 32**2, 96**2, float("inf"))
+    return [sum(a <= area < b for area in areas) for a, b in pairwise(edges)]
+
+
+def _gallery(matches: list[ImageMatches], run: Run, names: dict[int, str]) -> str:
+    if run.images is None:
+        raise ValueError(f"{run.folder}: the folder of the images is not known")
+    figures = []
+    for each in matches:
+        name = escape(str(each.image["file_name"]))
+        panels = mistake_panels(each, run.images, names, side=_SIDE)
+        cells = "".join(
+            f'<div><img src="{data_uri(panel)}" width="{panel.shape[1]}" '
+            f'height="{panel.shape[0]}" alt="{what} of {name}"><p>{note}</p></div>'
+            for panel, what, note in zip(
+                panels, ("ground truth", "detections"), count_mistakes(each), strict=True
+            )
+        )
+        figures.append(
+            f'<figure><figcaption>{name}</figcaption><div class="pair">{cells}</div></figure>'
+        )
+    return f'<div class="pictures">{"".join(figures)}</div>'
