@@ -27,7 +27,7 @@ detectron2:  ## look for Detectron2 once more
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 	@touch $(READY)
 
-quickstart: env  ## generate data, train a small detector, evaluate it, draw it, export it
+quickstart: env  ## generate data, train a small detector, evaluate, draw and export it, report
 	@$(RUN) tools/quickstart.py $(ARGS)
 
 compare: env  ## the quick start's detector against the same one with the plain head

@@ -76,11 +76,12 @@ def test_torchvision_job(tool, tmp_path, monkeypatch, capsys):
     arguments = ("--binding=torchvision", "--iterations=2", "--variant=pconv", "--output", tmp_path)
     assert tool(*arguments) == 0
     lines = capsys.readouterr().out.strip().splitlines()
-    for line in (lines[0], lines[-1]):
+    for line in (lines[0], lines[-3]):
         assert "torchvision's RetinaNet, without Detectron2" in line
+    assert lines[-1].startswith("The report") and lines[-1].endswith("report.html")
     assert any(line.startswith("AP small") for line in lines)
     output = tmp_path / "torchvision_retinanet_pconv"
-    for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json"):
+    for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json", "report.html"):
         assert (output / name).stat().st_size > 0
         assert any(line.endswith(name) for line in lines), name
 
@@ -96,9 +97,9 @@ def test_detectron2_job(tool, tmp_path, monkeypatch, capfd):
     arguments = ("--iterations=2", "--variant=pconv", "--output", tmp_path)
     assert tool(*arguments) == 0
     lines = capfd.readouterr().out.strip().splitlines()
-    assert "torchvision's" not in lines[-1]
+    assert lines[-1].endswith("report.html") and "torchvision's" not in "".join(lines[-3:])
     output = tmp_path / "retinanet_pconv"
-    for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json"):
+    for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json", "report.html"):
         assert (output / name).stat().st_size > 0
         assert any(line.endswith(name) for line in lines), name
 
@@ -114,7 +115,8 @@ def test_compare_prints_both_tables_side_by_side(tool, tmp_path, monkeypatch, ca
     out = capsys.readouterr().out
     header = next(line for line in out.splitlines() if line.strip().startswith("pconv_ibn  "))
     assert header.split() == ["pconv_ibn", "plain", "difference"]
-    assert (tmp_path / "torchvision_retinanet_plain" / "detections.png").exists()
+    for name in ("detections.png", "report.html"):
+        assert (tmp_path / "torchvision_retinanet_plain" / name).exists()
     assert (tmp_path / "torchvision_retinanet_pconv_ibn" / "comparison.png").exists()
 
 

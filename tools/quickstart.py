@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Generate data, train a small SEPC detector on it, evaluate it, draw it and export it.
+"""Generate data, train a small SEPC detector on it, evaluate, draw and export it, and report.
 
     python tools/quickstart.py                    # the job of `make quickstart`
     python tools/quickstart.py --compare          # `make compare`: beside it, the plain head
@@ -19,6 +19,7 @@ from sepc.export import ExportError
 from sepc.quickstart import detectron2_job, torchvision_job
 from sepc.quickstart.evaluation import coco_metrics, format_table
 from sepc.quickstart.settings import VARIANTS, Settings
+from sepc.report import Run, write_report
 from sepc.visualize import draw_detections, plot_training
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -87,7 +88,7 @@ def export(settings: Settings) -> None:
 
 
 def run(args: argparse.Namespace, binding: str) -> list[Path]:
-    """The whole job; returns the files that a reader wants to look at."""
+    """The whole job; returns the files that a reader wants to look at, the report last."""
     data = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser().resolve() / "shapes"
     heading(f"data in {data}")
     made = write_dataset(data, train_images=args.train_images, val_images=args.val_images)
@@ -120,7 +121,8 @@ def run(args: argparse.Namespace, binding: str) -> list[Path]:
     files.append(main.onnx)
     heading(f"COCO metrics on {args.val_images} images that were not trained on")
     print(format_table(tables))
-    return [*files, main.metrics, main.weights]
+    reports = [write_report(Run(settings.output)) for settings in reversed(runs)]
+    return [*files, main.metrics, main.weights, *reports]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(os.path.relpath(file))
     if note:
         print(f"\n{note}")
+    print(f"\nThe report, for any browser: {os.path.relpath(files[-1])}")
     return 0
 
 

@@ -95,7 +95,7 @@ def _coco(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
     parts = []
     if sizes:
         try:
-            counts = [f", {n} objects" for n in objects_per_size(run)]
+            counts = [f", {n} object" + "s" * (n != 1) for n in objects_per_size(run)]
         except ValueError:
             counts = [""] * len(sizes)
         named = {f"{k}{c}": v for (k, v), c in zip(sizes.items(), counts, strict=False)}

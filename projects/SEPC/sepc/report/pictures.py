@@ -14,7 +14,7 @@ from ..visualize.mistakes import count_mistakes, mistake_panels
 from .run import Run
 
 SCORE_THRESH = 0.3
-_SIDE = 384
+_SIDE = 300
 
 
 def data_uri(image: np.ndarray, *, quality: int = 82) -> str:

@@ -21,6 +21,8 @@ body {
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .7rem; padding-bottom: .3rem;
   border-bottom: 1px solid var(--line); }
+h3 { font-size: 1.02rem; margin: 1.3rem 0 .6rem; }
+.columns h3:first-child { margin-top: .2rem; }
 p { margin: .4rem 0; }
 .soft { color: var(--soft); font-size: .92rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .7rem;
@@ -37,7 +39,8 @@ th, td { text-align: left; padding: .28rem .5rem .28rem 0; border-bottom: 1px so
 th { color: var(--soft); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 table.facts th { width: 40%; }
-.bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .45rem .8rem;
+.bars { display: grid; gap: .45rem .8rem;
+  grid-template-columns: fit-content(45%) minmax(6rem, 1fr) max-content;
   align-items: center; }
 .bars span { font-size: .92rem; }
 .bars .track { background: var(--card); border: 1px solid var(--line); border-radius: .25rem;
