@@ -74,10 +74,15 @@ class Predictor:
         parts["model"].to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(**parts)
 
-    def set_score_threshold(self, threshold: float) -> None:
-        """Make the model itself keep what scores ``threshold`` or more."""
+    def lower_score_threshold(self, threshold: float) -> None:
+        """Make the model itself keep all that scores ``threshold`` or more.
+
+        A higher one does not change the model, some of which compare another score than the final
+        one: filter what it finds.
+        """
         for module in self.model.modules():
-            if hasattr(module, "test_score_thresh"):
+            own = getattr(module, "test_score_thresh", None)
+            if isinstance(own, float) and own > threshold:
                 module.test_score_thresh = threshold  # type: ignore[assignment]
 
     def prepare(self, image: np.ndarray) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ..data.progress import progress_over
+from ..data.progress import progress
 from ..files import written_whole
 from ..quickstart.coco_images import CocoImages
 
@@ -53,7 +53,9 @@ def pretrain_backbone(
     std = torch.tensor(list(cfg.model.pixel_std)).view(-1, 1, 1)
     reads_bgr = cfg.dataloader.train.mapper.image_format == "BGR"
     right = []
-    for iteration in progress_over(iterations, "pre-training", unit="step"):
+    for iteration in progress(
+        range(iterations), total=iterations, description="pre-training", unit="step"
+    ):
         for group in optimizer.param_groups:
             group["lr"] = lr * (1 + math.cos(math.pi * iteration / iterations)) / 2
         pixels, targets = images.batch(iteration, batch, seed)

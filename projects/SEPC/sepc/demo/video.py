@@ -1,0 +1,150 @@
+"""Detections in the frames of a video or a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..data.progress import progress
+from ..files import written_whole
+from .detections import Detector
+from .images import Report
+from .window import show
+
+_CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
+
+
+def run_on_video(
+    source: Path,
+    detector: Detector,
+    output: Path | None,
+    *,
+    threshold: float,
+    batch_size: int,
+    report: Report,
+    show_progress: bool = True,
+) -> int:
+    """Draw detections into every frame of a video.
+
+    Args:
+        output: a file that ends in .mp4, .mkv or .avi; a folder gets an .mp4 of the video's name;
+            None shows a window. The file appears when it is complete.
+        batch_size: frames at a time.
+
+    Returns:
+        number of frames.
+
+    Raises:
+        FileNotFoundError, ValueError: for a video that is missing or can't be read.
+        OSError: if it can't be written.
+    """
+    if not source.is_file():
+        raise FileNotFoundError(f"the video {source} does not exist")
+    video = cv2.VideoCapture(str(source))
+    try:
+        announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+        frames = _frames(video)
+        if show_progress:
+            total = announced if announced > 0 else None
+            frames = progress(frames, total=total, description=source.name, unit="frame")
+        drawn = draw_frames(frames, detector, threshold=threshold, batch_size=batch_size)
+        if output is None:
+            count = _show(drawn, source.name)
+        else:
+            rate = video.get(cv2.CAP_PROP_FPS) or 25.0
+            count = _write(drawn, _target(source, output), rate)
+    finally:
+        video.release()
+    if count == 0:
+        raise ValueError(f"{source}: expected a video, can't read a frame of it")
+    if output is not None and count < announced:
+        report(f"{source}: ended after {count} of {announced} frames")
+    return count
+
+
+def run_on_camera(number: int, detector: Detector, *, threshold: float) -> int:
+    """Show what a camera sees, until escape or q is pressed.
+
+    Returns:
+        number of frames.
+
+    Raises:
+        OSError: if there is no such camera.
+    """
+    camera = cv2.VideoCapture(number)
+    try:
+        if not camera.isOpened():
+            raise OSError(f"can't open the camera {number}")
+        drawn = draw_frames(_frames(camera), detector, threshold=threshold, batch_size=1)
+        return _show(drawn, f"camera {number}")
+    finally:
+        camera.release()
+
+
+def draw_frames(
+    frames: Iterable[np.ndarray], detector: Detector, *, threshold: float, batch_size: int
+) -> Iterator[np.ndarray]:
+    """Each frame with its detections, in their order."""
+    frames = iter(frames)
+    while batch := list(islice(frames, batch_size)):
+        for frame, found in zip(batch, detector(batch), strict=True):
+            yield detector.draw_frame(frame, found.above(threshold))
+
+
+def _frames(video: Any) -> Iterator[np.ndarray]:
+    while video.isOpened():
+        there, frame = video.read()
+        if not there:
+            return
+        yield frame
+
+
+def _target(source: Path, output: Path) -> Path:
+    if output.suffix.lower() in _CODECS:
+        target = output
+    elif output.is_dir() or not output.suffix:
+        target = output / f"{source.stem}.mp4"
+    else:
+        raise ValueError(f"expected a video among {list(_CODECS)} or a folder, got {output}")
+    if target.exists() and target.samefile(source):
+        raise ValueError(f"{target} would take the place of the video; choose another name")
+    return target
+
+
+def _write(frames: Iterator[np.ndarray], target: Path, rate: float) -> int:
+    first = next(frames, None)
+    if first is None:
+        return 0
+    height, width = first.shape[:2]
+    code = cv2.VideoWriter.fourcc(*_CODECS[target.suffix.lower()])
+    count = 0
+    with written_whole(target) as partial:
+        writer = cv2.VideoWriter(str(partial), code, rate, (width, height))
+        if not writer.isOpened():
+            raise OSError(f"this OpenCV can't write the video {target}")
+        try:
+            for frame in _chain(first, frames):
+                writer.write(frame)
+                count += 1
+        finally:
+            writer.release()
+    return count
+
+
+def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield first
+    yield from rest
+
+
+def _show(frames: Iterator[np.ndarray], name: str) -> int:
+    count = 0
+    for frame in frames:
+        count += 1
+        if not show(name, frame, wait_ms=1):
+            break
+    return count
