@@ -16,6 +16,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from torch import nn
 
+from . import datasets  # noqa: F401  # registers the generated data, whose classes it names
 from .cfgnode import add_sepc_config
 from .engine import Checkpointer, dataset_names, load_config
 
