@@ -6,6 +6,7 @@ import cv2
 import pytest
 
 from sepc.visualize import plot_training, read_metrics
+from sepc.visualize.curves import PANELS, new_figure
 
 pytest.importorskip("matplotlib")
 
@@ -55,3 +56,34 @@ def test_missing_metrics_leave_no_picture(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):
         plot_training({"one": tmp_path / "absent.json"}, tmp_path / "curves.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_training_to_plot(tmp_path):
+    with pytest.raises(ValueError, match="at least one training to plot, got none"):
+        plot_training({}, tmp_path / "curves.png")
+
+
+def lines_of(draw, runs):
+    axes = new_figure(figsize=(3, 3)).subplots()
+    draw(axes, runs)
+    return axes, {line.get_label() for line in axes.lines}
+
+
+def test_panels(metrics):
+    one = {"one": read_metrics(metrics)}
+    assert lines_of(PANELS["loss"], one)[1] == {"total_loss", "loss_cls", "loss_box_reg"}
+    axes, labels = lines_of(PANELS["learning rate"], one)
+    assert labels == {"one"} and axes.get_legend() is None
+    assert list(axes.lines[0].get_xdata()) == [19, 39]
+    assert lines_of(PANELS["AP"], one)[1] == {"AP", "AP50"}
+
+
+def test_panels_of_many_trainings_show_the_total_alone(metrics):
+    runs = {name: read_metrics(metrics) for name in "abcdefgh"}
+    _, labels = lines_of(PANELS["loss"], runs)
+    assert labels == {f"{name} total_loss" for name in runs}
+
+
+def test_panel_without_its_metric_says_so():
+    axes, labels = lines_of(PANELS["AP"], {"one": {"total_loss": ([1], [2.0])}})
+    assert not labels and axes.texts[0].get_text() == "none recorded"
