@@ -110,7 +110,7 @@ def test_yaml_of_the_older_kind(tmp_path):
     assert other.class_names[0] == "person" and other.category_ids[-1] == 90
     assert other.prepare(noise(32, 48))["image"].shape == (3, 64, 96)
     other([noise(32, 48)])
-    with pytest.raises(ValueError, match="Non-existent key: MODEL.NO"):
+    with pytest.raises(ValueError, match=r"Non-existent key: MODEL\.NO"):
         Predictor.from_config(YAML, overrides=["MODEL.NO", "1"])
 
 
