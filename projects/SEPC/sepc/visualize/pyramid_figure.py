@@ -157,11 +157,9 @@ def _draw_bottom(
     shift, spread, *rest = part.subplots(1, 3 if offsets else 2)
     statistics = record.statistics()
     show_statistics(shift, statistics, levels, of="shift")
-    shift.set_title(
-        "mean of each level less the one iBN uses,\nin its standard deviations", fontsize=10
-    )
+    shift.set_title("mean: the level's less iBN's,\nin iBN's standard deviations", fontsize=10)
     show_statistics(spread, statistics, levels, of="spread")
-    spread.set_title("standard deviation of each level\nover the one iBN uses", fontsize=10)
+    spread.set_title("standard deviation:\nthe level's over iBN's", fontsize=10)
     for lengths in rest:
         show_lengths(lengths, offsets, levels)
         lengths.set_title("how far the taps are moved,\nin cells", fontsize=10)
