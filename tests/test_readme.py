@@ -12,8 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
     ROOT / "projects" / "SEPC" / "README.md",
-    ROOT / "docs" / "checkpoints.md",
-    ROOT / "docs" / "norms.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 README = PAGES[0].read_text(encoding="utf-8")
 
@@ -84,11 +83,15 @@ def test_versions_are_those_of_the_project() -> None:
     assert commit in (ROOT / "tools" / "setup_env.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("number", range(len(blocks(README, "python"))))
-def test_python_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+PYTHON = [(page, block) for page in PAGES for block in blocks(page.read_text("utf-8"), "python")]
+
+
+@pytest.mark.parametrize(("page", "source"), PYTHON, ids=range(len(PYTHON)))
+def test_python_runs(
+    page: Path, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Blocks that need torch only run; the others compile."""
-    source = blocks(README, "python")[number]
-    code = compile(source, f"README.md, block {number}", "exec")
+    code = compile(source, str(page), "exec")
     if not imported(source) <= {"torch", "torchvision", "sepc"}:
         return
     monkeypatch.chdir(tmp_path)
@@ -152,9 +155,8 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_flags_of_tools_exist() -> None:
-    text = "\n".join(b for page in PAGES for b in blocks(page.read_text("utf-8"), "bash")).replace(
-        "\\\n", " "
-    )
+    bash = [block for page in PAGES for block in blocks(page.read_text("utf-8"), "bash")]
+    text = "\n".join(bash).replace("\\\n", " ")
     commands = [shlex.split(x) for x in text.splitlines() if x.startswith("python tools/")]
     assert commands
     for _, tool, *arguments in commands:

@@ -74,5 +74,5 @@ def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
     if not suffix or not cv2.haveImageWriter(f"x{suffix}"):
         raise ValueError(f"expected a picture such as .png or .jpg, got {os.fspath(path)}")
     with written_whole(path) as partial:
-        if not cv2.imwrite(os.fspath(partial), picture):
+        if not cv2.imwrite(os.fspath(partial), picture, [cv2.IMWRITE_JPEG_QUALITY, 88]):
             raise OSError(f"can't write the picture {os.fspath(path)}")
