@@ -75,8 +75,8 @@ def test_default_layers(record):
 
 def test_cells_of_points():
     features = torch.zeros(1, 4, 4, 6)
-    points = [(0, 0), (95.9, 63.9), (96, 64), (3, 3), (500, 3)]
-    assert cells_at(points, IMAGE.shape, features) == [(0, 0), (3, 5)]
+    points = [(0, 0), (95.9, 63.9), (96, 64), (3, 3), (500, 3), (17, -1), (17, 5)]
+    assert cells_at(points, features, (16.0, 16.0)) == [(0, 0), (3, 5), (0, 1)]
 
 
 def test_strongest_cells_lie_apart():

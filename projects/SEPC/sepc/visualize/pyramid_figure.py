@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -72,8 +73,8 @@ def pyramid_figure(
         raise ValueError(f"expected {len(record.inputs)} names of levels, got {len(levels)}")
     offsets = record.offsets()
     drawn = chosen_layers(offsets, layers)
-    rows = [("before the trunk", record.inputs)]
-    rows += [(f"after it: {name}", maps) for name, maps in record.outputs.items()]
+    rows = [("before\nthe trunk", record.inputs)]
+    rows += [(f"after it:\n{name}", maps) for name, maps in record.outputs.items()]
 
     count = len(rows) + len(drawn)
     width = max(2.1 * len(levels), 8.4)
@@ -83,20 +84,23 @@ def pyramid_figure(
     FigureCanvasAgg(figure)
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
     _draw_top(top, record, image, levels)
+    rows_and_columns = record.inputs[0].shape[-2:]
+    finest = (image.shape[0] / rows_and_columns[0], image.shape[1] / rows_and_columns[1])
     grid = middle.subplots(count, len(levels), squeeze=False)
     for axes, level, x in zip(grid[0], levels, record.inputs, strict=True):
         axes.set_title(f"{level}  ({x.shape[-2]} x {x.shape[-1]})", fontsize=10)
     for axes_row, (name, maps) in zip(grid, rows, strict=False):
-        axes_row[0].set_ylabel(name, fontsize=9)
+        axes_row[0].set_ylabel(name, fontsize=8)
         for axes, x in zip(axes_row, maps, strict=True):
             show_map(axes, x[0], (image.shape[0], image.shape[1]))
     for axes_row, (name, layer) in zip(grid[len(rows) :], drawn.items(), strict=True):
-        axes_row[0].set_ylabel(f"offsets: {name}", fontsize=9)
+        axes_row[0].set_ylabel("offsets:\n" + name.replace(", ", ",\n"), fontsize=8)
         outputs = next(reversed(record.outputs.values()))
         for index, axes in enumerate(axes_row):
-            cells = cells_at(points, image.shape, outputs[index]) if points else None
+            cell = (finest[0] * 2**index, finest[1] * 2**index)
+            cells = cells_at(points, outputs[index], cell)
             cells = cells or strongest_cells(outputs[index][0])
-            show_offsets(axes, image, layer, index, cells)
+            show_offsets(axes, image, layer, index, cells, finest_cell=finest)
     _draw_bottom(bottom, record, offsets, levels)
     return figure
 
@@ -116,17 +120,16 @@ def chosen_layers(
 
 
 def cells_at(
-    points: Sequence[tuple[float, float]], image_shape: Sequence[int], features: Tensor
+    points: Sequence[tuple[float, float]], features: Tensor, cell: tuple[float, float]
 ) -> list[tuple[int, int]]:
-    """The cells (row, column) of a map (N, C, H, W) in which points of the image lie, each once."""
+    """The cells (row, column) of a map (N, C, H, W) in which points (x, y) lie, each once.
+
+    Args:
+        cell: height and width of a cell, in pixels.
+    """
     rows, columns = features.shape[-2:]
-    height, width = image_shape[:2]
-    cells = [
-        (min(rows - 1, int(y / height * rows)), min(columns - 1, int(x / width * columns)))
-        for x, y in points
-        if 0 <= x <= width and 0 <= y <= height
-    ]
-    return list(dict.fromkeys(cells))
+    cells = ((math.floor(y / cell[0]), math.floor(x / cell[1])) for x, y in points)
+    return list(dict.fromkeys((r, c) for r, c in cells if 0 <= r < rows and 0 <= c < columns))
 
 
 def strongest_cells(features: Tensor, *, count: int = 3) -> list[tuple[int, int]]:

@@ -45,6 +45,8 @@ def show_offsets(
     offsets: LayerOffsets,
     level: int,
     cells: Sequence[tuple[int, int]],
+    *,
+    finest_cell: tuple[float, float],
 ) -> None:
     """Where the taps of some output cells sample, on the image: rings without, dots with offsets.
 
@@ -52,6 +54,8 @@ def show_offsets(
         image: (H, W, 3), RGB.
         level: of the output. Where nothing deforms it is said.
         cells: (row, column) of the output.
+        finest_cell: height and width of a cell of the finest level, in pixels; it doubles from
+            level to level.
     """
     height, width = image.shape[:2]
     pale = (0.45 * image + 0.55 * 255).astype(np.uint8)
@@ -62,12 +66,8 @@ def show_offsets(
         why = "ordinary convolution" if level == 0 else "no coarser level"
         axes.set_xlabel(why, fontsize=8, color=_FAINT)
         return
-    # cells of the map that is read, in pixels; the centre of cell (0, 0) lies half a cell inside
-    rows, columns = (
-        side * kernel_stride
-        for side, kernel_stride in zip(moves.shape[-2:], offsets.kernel.stride, strict=True)
-    )
-    cell = np.array([height / rows, width / columns])
+    # of the map that is read; the centre of the cell (0, 0) lies half a cell inside the image
+    cell = np.array(finest_cell) * 2 ** (level + offsets.reads)
     seen = [np.zeros((1, 2)), np.array([[height, width]])]
     for place in cells:
         for regular, moved in zip(*tap_positions(offsets, level, place), strict=True):
