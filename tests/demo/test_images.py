@@ -1,6 +1,7 @@
 """Images through a detector, to pictures and to COCO's results."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from sepc.demo import Detections, expand_inputs, run_on_images
 from sepc.demo.detections import READABLE_SIDE, draw_detections, name_of
-from sepc.demo.images import CocoResults, to_pictures
+from sepc.demo.images import CocoResults, names_of_pictures, to_pictures
 
 from .files import Brightness, write_image
 
@@ -99,7 +100,13 @@ def test_one_image_to_one_file(folder, tmp_path):
 def test_images_of_the_same_name_keep_apart(tmp_path):
     paths = [write_image(tmp_path / side / "a.png") for side in ("left", "right")]
     run(paths, to_pictures(Brightness(), tmp_path / "out", paths))
-    assert sorted(names((tmp_path / "out").iterdir())) == ["left-a.png", "right-a.png"]
+    assert sorted(names((tmp_path / "out").iterdir())) == ["a-2.png", "a.png"]
+
+
+def test_names_of_pictures():
+    paths = [Path(p) for p in ("x/a.png", "x/b", "y/b.gif", "y/a-2.png", "y/a.png", "z/a.png")]
+    names = ["a.png", "b.png", "b.gif.png", "a-2.png", "a-3.png", "a-4.png"]
+    assert list(names_of_pictures(paths).values()) == names
 
 
 def test_sink_ends_the_run(folder):

@@ -78,6 +78,13 @@ def test_video_that_ends_early_is_reported(source, tmp_path, monkeypatch):
     assert count == 6 and "ended after 6 of 10 frames" in problem
 
 
+def test_video_that_is_not_written_whole_is_removed(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "_count_frames", lambda path: 7)
+    with pytest.raises(OSError, match=r"only 7 of 10 frames could be written to .*a\.mp4"):
+        run(source, tmp_path / "out" / "a.mp4")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 class Camera:
     """In place of OpenCV's: three frames."""
 

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,7 @@ def batches(
 def to_pictures(detector: Detector, output: Path, paths: Sequence[Path]) -> Sink:
     """Draw into a folder, or into one file for one image.
 
-    In a folder a picture has the name of its image. Where two images have the same name, theirs
-    begin with that of their folder.
+    In a folder a picture has the name of its image, see :func:`names_of_pictures`.
 
     Raises:
         ValueError: for one file and several images.
@@ -121,19 +121,30 @@ def to_pictures(detector: Detector, output: Path, paths: Sequence[Path]) -> Sink
     one_file = output.suffix.lower() in SUFFIXES and not output.is_dir()
     if one_file and len(paths) != 1:
         raise ValueError(f"{output}: expected a folder for {len(paths)} images, got a file")
-    names = [path.name for path in paths]
+    names = names_of_pictures(paths)
 
     def sink(path: Path, image: np.ndarray, found: Detections) -> bool:
-        target = output
-        if not one_file:
-            unique = names.count(path.name) == 1
-            target = output / (path.name if unique else f"{path.resolve().parent.name}-{path.name}")
+        target = output if one_file else output / names[path]
         if target.exists() and path.exists() and os.path.samefile(target, path):
             raise ValueError("the picture would take the place of its image; choose another folder")
         write_picture(target, detector.draw(image, found))
         return True
 
     return sink
+
+
+def names_of_pictures(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name of its own for each image: that of the file, with a number where two have the same.
+
+    What has another ending than a picture's gets .png.
+    """
+    names: dict[Path, str] = {}
+    for path in paths:
+        suffix = path.suffix if path.suffix.lower() in SUFFIXES else f"{path.suffix}.png"
+        tries = (f"{path.stem}{f'-{n}' if n > 1 else ''}{suffix}" for n in count(1))
+        taken = set(names.values())
+        names[path] = next(name for name in tries if name not in taken)
+    return names
 
 
 class CocoResults:

@@ -133,7 +133,18 @@ def _write(frames: Iterator[np.ndarray], target: Path, rate: float) -> int:
                 count += 1
         finally:
             writer.release()
+        written = _count_frames(partial)  # OpenCV does not tell that a disk is full
+        if written != count:
+            raise OSError(f"only {written} of {count} frames could be written to {target}")
     return count
+
+
+def _count_frames(path: Path) -> int:
+    video = cv2.VideoCapture(str(path))
+    try:
+        return sum(1 for _ in iter(video.grab, False))
+    finally:
+        video.release()
 
 
 def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
