@@ -139,11 +139,12 @@ def names_of_pictures(paths: Sequence[Path]) -> dict[Path, str]:
     What has another ending than a picture's gets .png.
     """
     names: dict[Path, str] = {}
+    taken: set[str] = set()
     for path in paths:
         suffix = path.suffix if path.suffix.lower() in SUFFIXES else f"{path.suffix}.png"
         tries = (f"{path.stem}{f'-{n}' if n > 1 else ''}{suffix}" for n in count(1))
-        taken = set(names.values())
         names[path] = next(name for name in tries if name not in taken)
+        taken.add(names[path])
     return names
 
 
