@@ -73,6 +73,8 @@ def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
     suffix = Path(path).suffix
     if not suffix or not cv2.haveImageWriter(f"x{suffix}"):
         raise ValueError(f"expected a picture such as .png or .jpg, got {os.fspath(path)}")
+    is_jpeg = suffix.lower() in (".jpg", ".jpeg")
+    flags = [cv2.IMWRITE_JPEG_QUALITY, 88] if is_jpeg else []
     with written_whole(path) as partial:
-        if not cv2.imwrite(os.fspath(partial), picture, [cv2.IMWRITE_JPEG_QUALITY, 88]):
+        if not cv2.imwrite(os.fspath(partial), picture, flags):
             raise OSError(f"can't write the picture {os.fspath(path)}")
