@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from sepc.demo import Detections
-from sepc.demo.detections import draw_detections
+from sepc.demo.detections import draw_found
 
 
 class Brightness:
@@ -28,10 +28,10 @@ class Brightness:
         return Detections(box, np.array([score], np.float32), np.array([int(score > 0.5)]))
 
     def draw(self, image, found):
-        return draw_detections(image, found, self.class_names, enlarge=True)
+        return draw_found(image, found, self.class_names, enlarge=True)
 
     def draw_frame(self, frame, found):
-        return draw_detections(frame, found, self.class_names, enlarge=False)
+        return draw_found(frame, found, self.class_names, enlarge=False)
 
 
 def write_image(path, size=(32, 48), value=200):

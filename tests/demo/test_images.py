@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sepc.demo import Detections, expand_inputs, run_on_images
-from sepc.demo.detections import READABLE_SIDE, draw_detections, name_of
+from sepc.demo.detections import READABLE_SIDE, draw_found, name_of
 from sepc.demo.images import CocoResults, names_of_pictures, to_pictures
 
 from .files import Brightness, write_image
@@ -153,8 +153,8 @@ def test_threshold():
 def test_drawing():
     image = np.full((32, 64, 3), 100, np.uint8)
     found = Detections(np.array([[8.0, 8, 40, 30]]), np.array([0.9]), np.array([0]))
-    assert draw_detections(image, found, ["ring"], enlarge=True).shape == (256, READABLE_SIDE, 3)
-    small = draw_detections(image, found, None, enlarge=False)
+    assert draw_found(image, found, ["ring"], enlarge=True).shape == (256, READABLE_SIDE, 3)
+    small = draw_found(image, found, None, enlarge=False)
     assert small.shape == image.shape and (small != 100).any()
     assert (image == 100).all()
     assert name_of(1, ["ring"]) == "class 1"

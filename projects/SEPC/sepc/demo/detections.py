@@ -69,7 +69,7 @@ class Detector(Protocol):
         ...
 
 
-def draw_detections(
+def draw_found(
     image: np.ndarray, found: Detections, class_names: Sequence[str] | None, *, enlarge: bool
 ) -> np.ndarray:
     """Boxes with class and score, the best on top.

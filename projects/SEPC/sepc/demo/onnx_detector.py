@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .detections import Detections, draw_detections
+from .detections import Detections, draw_found
 
 _OUTPUTS = ("boxes", "scores", "classes")
 _OWNERS = "images"
@@ -94,10 +94,10 @@ class OnnxDetector:
         return found
 
     def draw(self, image: np.ndarray, found: Detections) -> np.ndarray:
-        return draw_detections(image, found, self.class_names, enlarge=True)
+        return draw_found(image, found, self.class_names, enlarge=True)
 
     def draw_frame(self, frame: np.ndarray, found: Detections) -> np.ndarray:
-        return draw_detections(frame, found, self.class_names, enlarge=False)
+        return draw_found(frame, found, self.class_names, enlarge=False)
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, float, float]:
         """The file's input (3, H, W) and by what the image was scaled, in x and in y."""
