@@ -7,7 +7,7 @@ from torch import nn
 from sepc import PyramidConv, PyramidConvStack, PyramidNorm, build_sepc
 from sepc.layers import DeformConv2d, SharedConv
 from sepc.visualize import record_trunk
-from sepc.visualize.pyramid_terms import norms_of_terms, terms_of_level
+from sepc.visualize.pyramid_terms import norms_of_terms, terms_of_levels
 from sepc.visualize.sampled_offsets import offsets_of_layer, tap_positions
 from sepc.visualize.scale_statistics import statistics_of_levels
 from sepc.visualize.trunk_record import find_trunk
@@ -28,8 +28,7 @@ def test_terms_sum_to_the_output(deform):
     conv = randomize(PyramidConv(4, 6, deform=deform))
     pyramid = make_pyramid(SIZES, 4)
     expected = conv(pyramid)
-    for level in range(len(SIZES)):
-        terms = terms_of_level(conv, pyramid, level)
+    for level, terms in enumerate(terms_of_levels(conv, pyramid)):
         assert set(terms) == {"finer", "same", "coarser"} - (
             {"finer"} if level == 0 else {"coarser"} if level == 2 else set()
         )
@@ -41,7 +40,7 @@ def test_norms_and_shares():
     pyramid = make_pyramid(SIZES, 4)
     norms = norms_of_terms(conv, pyramid)
     assert norms[0].finer == 0 and norms[2].coarser == 0
-    same = terms_of_level(conv, pyramid, 1)["same"]
+    same = terms_of_levels(conv, pyramid)[1]["same"]
     assert norms[1].same == pytest.approx(same.norm().item())
     for each in norms:
         assert sum(each.shares()) == pytest.approx(1)

@@ -100,16 +100,31 @@ class PyramidConv(SharedKernels):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        outputs, from_finer, from_coarser = self.terms(features)
+        for y, term in zip(outputs[1:], from_finer, strict=True):
+            y += term
+        for y, term in zip(outputs[:-1], from_coarser, strict=True):
+            y += term
+        return outputs
+
+    def terms(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """The three terms, each with its own bias.
+
+        Returns:
+            of the level itself, L maps; from the finer level, for all but the finest; from the
+            coarser level, upsampled, for all but the coarsest.
+        """
         same, from_finer, from_coarser = self.kernels()
         finer = [two_wide(x) for x in features[:-1]]
-        outputs = convolve(*same, features, first_level=0)
-        terms_of_finer = convolve(*from_finer, finer, first_level=1)
-        terms_of_coarser = convolve(*from_coarser, features[1:], first_level=0)
-        for y, term in zip(outputs[1:], terms_of_finer, strict=True):
-            y += term
-        for y, term in zip(outputs[:-1], terms_of_coarser, strict=True):
-            y += upsample(term, size=y.shape[-2:], to=self.upsampling)
-        return outputs
+        coarser = convolve(*from_coarser, features[1:], first_level=0)
+        return (
+            convolve(*same, features, first_level=0),
+            convolve(*from_finer, finer, first_level=1),
+            [
+                upsample(y, size=x.shape[-2:], to=self.upsampling)
+                for y, x in zip(coarser, features[:-1], strict=True)
+            ],
+        )
 
 
 class SharedConv(SharedKernels):

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..layers import PyramidConv
-from ..layers.pyramid_conv import convolve, upsample
 
 TERMS = ("finer", "same", "coarser")
 
@@ -27,23 +26,22 @@ class TermNorms(NamedTuple):
         return TermNorms(*(norm / total if total else 0.0 for norm in self))
 
 
-def terms_of_level(conv: PyramidConv, features: Sequence[Tensor], level: int) -> dict[str, Tensor]:
-    """The terms whose sum is the output of one level (SEPC, Eq. 1), each with its own bias.
+def terms_of_levels(conv: PyramidConv, features: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+    """The terms whose sum is the output of each level (SEPC, Eq. 1), each with its own bias.
 
     Args:
         features: L maps (N, C, Hl, Wl).
 
     Returns:
-        (N, C, Hl, Wl) by "finer", "same" and "coarser"; a term beyond the ends is left out.
+        per level (N, C, Hl, Wl) by "finer", "same" and "coarser"; a term beyond the ends of the
+        pyramid is left out.
     """
-    x, finest = features[level], level == 0
-    terms = {}
-    if not finest:
-        terms["finer"] = convolve(conv.from_finer, features[level - 1], plain=False)
-    terms["same"] = convolve(conv.same, x, plain=finest)
-    if level < len(features) - 1:
-        coarser = convolve(conv.from_coarser, features[level + 1], plain=finest)
-        terms["coarser"] = upsample(coarser, size=x.shape[-2:])
+    same, finer, coarser = conv.terms(features)
+    terms = [{"same": term} for term in same]
+    for level, term in enumerate(finer, start=1):
+        terms[level]["finer"] = term
+    for level, term in enumerate(coarser):
+        terms[level]["coarser"] = term
     return terms
 
 
@@ -51,8 +49,7 @@ def terms_of_level(conv: PyramidConv, features: Sequence[Tensor], level: int) ->
 def norms_of_terms(conv: PyramidConv, features: Sequence[Tensor]) -> list[TermNorms]:
     """The norms of the terms at each of the L levels."""
     norms = []
-    for level in range(len(features)):
-        terms = terms_of_level(conv, features, level)
+    for terms in terms_of_levels(conv, features):
         of = {name: float(term.float().norm()) for name, term in terms.items()}
         norms.append(TermNorms(*(of.get(name, 0.0) for name in TERMS)))
     return norms
