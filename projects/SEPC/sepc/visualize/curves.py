@@ -108,11 +108,12 @@ def draw_learning_rate(axes: Any, runs: Mapping[str, Metrics]) -> None:
 
 
 def draw_ap(axes: Any, runs: Mapping[str, Metrics]) -> None:
-    """AP (solid) and AP50 (dashed) of the evaluations."""
+    """AP (solid) and AP50 (dashed, hollow) of the evaluations."""
     for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
-        for name, style in (("bbox/AP50", "--"), ("bbox/AP", "-")):
+        for name, style, fill in (("bbox/AP50", "--", "none"), ("bbox/AP", "-", colour)):
             label = _label(run, runs, name.removeprefix("bbox/"))
-            _line(axes, metrics, name, label, color=colour, linestyle=style, marker="o")
+            marker = dict(marker="o", markerfacecolor=fill)
+            _line(axes, metrics, name, label, color=colour, linestyle=style, **marker)
     axes.set_title("AP on unseen images, percent")
     axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     _finish(axes)
