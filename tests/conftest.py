@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import importlib.util
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,14 @@ collect_ignore = [] if HAS_DETECTRON2 else [NEEDS_DETECTRON2]
 torch.set_num_threads(
     len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 )
+
+
+@pytest.fixture(autouse=True)
+def audible_loggers() -> Iterator[None]:
+    """A program that sets up its log keeps it from caplog, in the tests after it as well."""
+    yield
+    for name in ("sepc", "detectron2", "fvcore"):
+        logging.getLogger(name).propagate = True
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
