@@ -15,7 +15,6 @@ of the repository, so that they need not be trained again, and another machine c
 import argparse
 import json
 import os
-import signal
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ import torch
 from sepc.data.coco_folder import write_dataset
 from sepc.files import written_whole
 from sepc.sections import write_section
-from sepc.study import Record, Run, RunsFailed, train_all
+from sepc.study import Record, Run, exit_status, train_all
 from sepc.study.plot import plot_rows
 from sepc.study.summary import collect, format_table
 
@@ -222,38 +221,27 @@ def report(args: argparse.Namespace, record: Record) -> None:
     print(f"tables and plots: {page}")
 
 
+def study(args: argparse.Namespace) -> None:
+    images = {"train_images": args.train_images, "val_images": args.val_images}
+    output = args.output.expanduser().resolve()
+    data = output / "data"
+    record = Record(args.results / "runs.json", {"iterations": args.iterations, **images})
+    if args.study != "none":
+        write_dataset(data / "shapes", **images)
+    if args.study == "timing":
+        time_training(args, data)
+    if args.study == "changes" and "pre-trained backbone" in args.changes:
+        pretrain(args, output)
+    folders = dict(repository=REPOSITORY, data=data, output=output)
+    try:
+        train_all(runs(args), record, **folders, workers=args.workers)
+    finally:
+        report(args, record)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as a Ctrl-C does
-    images = {"train_images": args.train_images, "val_images": args.val_images}
-    try:
-        output = args.output.expanduser().resolve()
-        data = output / "data"
-        record = Record(args.results / "runs.json", {"iterations": args.iterations, **images})
-        if args.study != "none":
-            write_dataset(data / "shapes", **images)
-        if args.study == "timing":
-            time_training(args, data)
-        if args.study == "changes" and "pre-trained backbone" in args.changes:
-            pretrain(args, output)
-        try:
-            train_all(
-                runs(args),
-                record,
-                repository=REPOSITORY,
-                data=data,
-                output=output,
-                workers=args.workers,
-            )
-        finally:
-            report(args, record)
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, RunsFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: study(args))
 
 
 if __name__ == "__main__":

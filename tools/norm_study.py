@@ -17,14 +17,13 @@ sees the batch.
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sepc.data.coco_folder import write_dataset
 from sepc.sections import write_section
-from sepc.study import Record, Run, RunsFailed, train_all
+from sepc.study import Record, Run, exit_status, train_all
 from sepc.study.plot import plot_rows
 from sepc.study.summary import collect, mean_and_spread
 
@@ -132,36 +131,25 @@ def report(args: argparse.Namespace, record: Record) -> None:
     print(f"table and plot: {page}")
 
 
+def study(args: argparse.Namespace) -> None:
+    images = {"train_images": args.train_images, "val_images": args.val_images}
+    record = Record(args.docs / "norms" / "runs.json", {"images": args.images, **images})
+    if args.report:
+        report(args, record)
+        return
+    output = args.output.expanduser().resolve()
+    data = output / "data"
+    write_dataset(data / "shapes", **images)
+    folders = dict(repository=REPOSITORY, data=data, output=output)
+    try:
+        train_all(runs(args), record, **folders, workers=args.workers)
+    finally:
+        report(args, record)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as a Ctrl-C does
-    images = {"train_images": args.train_images, "val_images": args.val_images}
-    try:
-        output = args.output.expanduser().resolve()
-        setting = {"images": args.images, **images}
-        record = Record(args.docs / "norms" / "runs.json", setting)
-        if args.report:
-            report(args, record)
-            return 0
-        write_dataset(output / "data" / "shapes", **images)
-        try:
-            train_all(
-                runs(args),
-                record,
-                repository=REPOSITORY,
-                data=output / "data",
-                output=output,
-                workers=args.workers,
-            )
-        finally:
-            report(args, record)
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, RunsFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: study(args))
 
 
 if __name__ == "__main__":
