@@ -27,11 +27,17 @@ torch.set_num_threads(
 
 
 @pytest.fixture(autouse=True)
-def audible_loggers() -> Iterator[None]:
-    """A program that sets up its log keeps it from caplog, in the tests after it as well."""
+def own_loggers() -> Iterator[None]:
+    """What a program sets up for its log ends with the test.
+
+    It would keep messages from caplog, and write to a stream that is closed, in the tests after it.
+    """
+    loggers = [logging.getLogger(name) for name in ("sepc", "detectron2", "fvcore")]
+    before = [(x.propagate, x.level, list(x.handlers)) for x in loggers]
     yield
-    for name in ("sepc", "detectron2", "fvcore"):
-        logging.getLogger(name).propagate = True
+    for x, (propagate, level, handlers) in zip(loggers, before, strict=True):
+        x.propagate, x.handlers = propagate, handlers
+        x.setLevel(level)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

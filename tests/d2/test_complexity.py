@@ -57,7 +57,7 @@ def test_unknown_operator_is_named():
 
 
 def small_model(name):
-    cfg = load_config(str(next(CONFIGS.glob(f"*/{name}.py"))))
+    cfg = load_config(str(next(CONFIGS.glob(f"COCO-*/{name}.py"))))
     cfg.model.backbone.out_channels = 32
     with torch.device("meta"):
         return instantiate(cfg.model)

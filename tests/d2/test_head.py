@@ -2,9 +2,12 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
-from sepc import build_sepc
+from sepc import build_sepc, optimize_for_inference
 from sepc.d2.head import CenternessHead, SEPCHead, TwoBranchHead
+
+from ..helpers import make_pyramid
 
 SIZES = [(8, 10), (4, 5), (2, 3)]
 
@@ -90,3 +93,19 @@ def test_two_branches_share_the_trunk():
     assert [x[0].shape[1] for x in outputs] == [15, 12, 5, 4]
     torch.testing.assert_close(head.free_cls_score.bias.sigmoid(), torch.full((5,), 0.01))
     torch.testing.assert_close(head.free_bbox_pred.bias, torch.ones(4))
+
+
+def test_fast_form_of_the_predictors():
+    """A wide predictor goes by Winograd's filtering, a narrow one does not; both are the same."""
+    torch.manual_seed(0)
+    head = SEPCHead(trunk=build_sepc("pconv", 128, num_stages=1), num_classes=20, num_anchors=9)
+    nn.init.normal_(head.cls_score.weight, std=0.1)
+    head.eval().requires_grad_(False)
+    features = make_pyramid([(40, 32), (20, 16)], 128, batch=1)
+    called = []
+    fast = optimize_for_inference(head)
+    for predictor in (fast.cls_score, fast.bbox_pred):
+        predictor.register_forward_hook(lambda module, *_: called.append(module))
+    for expected, found in zip(head(features), fast(features), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert called == [fast.bbox_pred] * 2
