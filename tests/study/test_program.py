@@ -12,6 +12,23 @@ def raising(error):
     return job
 
 
+def test_a_second_signal_does_not_disturb_the_end():
+    ended = []
+
+    def job():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            ended.append("in order")
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert exit_status(job) == 130
+    assert ended == ["in order"]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 @pytest.mark.parametrize(
     ("job", "status", "told"),
     [
@@ -23,18 +40,10 @@ def raising(error):
     ],
 )
 def test_how_it_ends(job, status, told, capsys):
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert exit_status(job) == status
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert exit_status(job) == status
     assert told in capsys.readouterr().err
 
 
 def test_what_nobody_expected_is_not_hidden():
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(ZeroDivisionError):
-            exit_status(lambda: 1 / 0)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(ZeroDivisionError):
+        exit_status(lambda: 1 / 0)
