@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sepc.study import Record, Run, RunsFailed, train_all
+from sepc.study.runner import _iterations_done
 
 TRAIN_NET = """
 import json, os, pathlib, sys, time
@@ -22,6 +23,7 @@ seen = json.dumps([sys.argv[1:], dict(os.environ), os.getpid()])
 if "wait" in arguments:
     time.sleep(60)
 if "fail" in arguments:
+    (folder / "metrics.json").write_text('{"iteration": 3, "bbox/A')
     sys.exit("no such thing")
 ap = float(arguments.get("ap", 50)) + int(arguments["train.seed"])
 names = ("AP50", "AP75", "APs", "APm", "APl")
@@ -81,6 +83,13 @@ def test_a_failure_is_told_after_the_others_are_done(train, record, tmp_path):
     assert record.metrics({"head": "b"})
     assert not record.metrics({"head": "bad"})
     assert "no such thing" in (tmp_path / "out" / "bad-seed1" / "output.txt").read_text()
+
+
+def test_progress_is_that_of_the_last_whole_line(tmp_path):
+    assert _iterations_done(tmp_path) == 0
+    metrics = tmp_path / "metrics.json"
+    metrics.write_text('{"iteration": 19, "loss": 1}\n{"iteration": 39, "loss": 1}\n{"iterat')
+    assert _iterations_done(tmp_path) == 40
 
 
 def test_two_runs_of_one_name_are_an_error(train, record):

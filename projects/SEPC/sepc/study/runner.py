@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..visualize.curves import read_metrics
 from .record import METRICS, Record
 from .run import Run
 
@@ -69,8 +70,10 @@ def train_all(
             time.sleep(poll_seconds)
             for run in [run for run, process in active.items() if process.poll() is not None]:
                 status = active.pop(run).returncode
-                metrics = _last_evaluation(output / run.name / "metrics.json")
-                if status == 0 and metrics:
+                # what a killed training has left may end in half a line
+                path = output / run.name / "metrics.json"
+                metrics = _last_evaluation(path) if status == 0 else {}
+                if metrics:
                     record.add(run, metrics)
                     progress.finished(run, metrics)
                 else:
@@ -152,7 +155,12 @@ class _Progress:
             return
         self._shown = time.monotonic()
         for run, folder in folders.items():
-            path = folder / "metrics.json"
-            lines = path.read_text().splitlines() if path.exists() else []
-            iteration = json.loads(lines[-1])["iteration"] + 1 if lines else 0
-            print(f"  {run.name}: iteration {iteration}", flush=True)
+            print(f"  {run.name}: iteration {_iterations_done(folder)}", flush=True)
+
+
+def _iterations_done(folder: Path) -> int:
+    try:
+        metrics = read_metrics(folder / "metrics.json")
+    except (FileNotFoundError, ValueError):  # nothing is written yet
+        return 0
+    return 1 + max(iterations[-1] for iterations, _ in metrics.values())
