@@ -27,11 +27,12 @@ from sepc.files import written_whole
 from sepc.sections import write_section
 from sepc.study import Record, Run, exit_status, train_all
 from sepc.study.plot import plot_rows
+from sepc.study.record import METRICS
 from sepc.study.summary import collect, format_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUICKSTART = "configs/quickstart"
-METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+IN_PLOTS = ("AP", "APs", "APm", "APl")
 HEADS = ("plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc")
 # Where a detector's plain head takes its norm.
 PLAIN_NORM = {
@@ -207,17 +208,13 @@ def report(args: argparse.Namespace, record: Record) -> None:
             tables.append(format_table(rows, head=detector, metrics=METRICS, note_head=time_head))
     write_section(page, "detectors", "\n\n".join(tables) or "Nothing is finished yet.")
     if groups:
-        plot_rows(
-            groups, args.results / "detectors.png", metrics=METRICS[:1] + METRICS[3:], title=where
-        )
+        plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)
     labels = {name: change_labels(name) for name in ("pconv_ibn", *CHANGES)}
     rows = collect(record, labels)
     table = format_table(rows, head="RetinaNet, pconv_ibn", metrics=METRICS)
     write_section(page, "changes", table if len(rows) > 1 else "Nothing is finished yet.")
     if len(rows) > 1:
-        plot_rows(
-            {"": rows}, args.results / "changes.png", metrics=METRICS[:1] + METRICS[3:], title=where
-        )
+        plot_rows({"": rows}, args.results / "changes.png", metrics=IN_PLOTS, title=where)
     print(f"tables and plots: {page}")
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark import DTYPES, Step, describe_machine, measure, quartiles
+from benchmark import DTYPES, VARIANTS, Step, describe_machine, measure, quartiles
 from detectron2.config import instantiate
 from torch import nn
 
@@ -35,7 +35,6 @@ from sepc.d2.engine import load_config
 from sepc.files import written_whole
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "COCO-Detection"
-VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc")
 BASE = "as Detectron2 has it"
 PARTS = ("backbone", "head")
 

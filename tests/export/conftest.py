@@ -1,6 +1,5 @@
 """Small detectors that have learnt four generated images: they find what is clearly there."""
 
-import json
 import logging
 
 import pytest
@@ -9,7 +8,6 @@ import torch
 from .helpers import cuts
 
 ITERATIONS = 40
-SMALLEST = 10  # pixels; two smaller objects may share the only position of a detector
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,17 +24,11 @@ def no_traces_of_the_exporter():
 
 @pytest.fixture(scope="session")
 def four_images(tmp_path_factory):
-    """Registers ``exported_train``: 4 images of 64 pixels with 9 objects, none hiding another."""
-    from sepc.d2.datasets import register_coco_folder
-    from sepc.data.coco_folder import write_dataset
+    """Registers ``exported_train``."""
+    from ..d2.four_images import register_four_images
 
     folder = tmp_path_factory.mktemp("data") / "exported"
-    write_dataset(folder, train_images=4, val_images=1, image_size=64, seed=58, progress=False)
-    path = folder / "annotations" / "instances_train2017.json"
-    data = json.loads(path.read_text())
-    data["annotations"] = [x for x in data["annotations"] if min(x["bbox"][2:]) >= SMALLEST]
-    path.write_text(json.dumps(data))
-    register_coco_folder("exported", folder)
+    register_four_images("exported", folder)
     return folder
 
 
@@ -67,28 +59,14 @@ def config_of(four_images, tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(config_of):
     """A trained detector by its name; each is trained once."""
-    from detectron2.config import instantiate
-    from detectron2.utils.events import EventStorage
+    from ..d2.four_images import learn_by_heart
 
     models = {}
 
     def train(detector):
-        if detector in models:
-            return models[detector]
-        cfg = config_of(detector)
-        torch.manual_seed(0)
-        model = instantiate(cfg.model).train()
-        batch = next(iter(instantiate(cfg.dataloader.train)))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, ITERATIONS, pct_start=0.2)
-        with EventStorage():
-            for _ in range(ITERATIONS):
-                optimizer.zero_grad()
-                sum(model(batch).values()).backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 10)
-                optimizer.step()
-                schedule.step()
-        return models.setdefault(detector, model.eval())
+        if detector not in models:
+            models[detector] = learn_by_heart(config_of(detector), ITERATIONS).eval()
+        return models[detector]
 
     return train
 
