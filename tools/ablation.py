@@ -28,7 +28,7 @@ from sepc.sections import write_section
 from sepc.study import Record, Run, exit_status, train_all
 from sepc.study.plot import plot_rows
 from sepc.study.record import METRICS
-from sepc.study.summary import collect, format_table
+from sepc.study.summary import collect, format_grid, format_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUICKSTART = "configs/quickstart"
@@ -89,12 +89,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/ablation"))
     parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "ablation")
+    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md", help="for AP")
     parser.add_argument("--smoke", action="store_true", help="a few iterations, results apart")
     args = parser.parse_args(argv)
     if args.smoke:
         args.seeds, args.iterations, args.train_images, args.val_images = [1], 8, 16, 8
         args.output = args.output.with_name(args.output.name + "_smoke")
         args.results = args.output / "results"
+        args.readme = args.results / "README.md"
     return args
 
 
@@ -188,7 +190,7 @@ def report(args: argparse.Namespace, record: Record) -> None:
     """Write the tables and the plots of the runs that are finished."""
     page = args.results / "README.md"
     if not page.exists():
-        names = ("detectors", "changes")
+        names = ("ablation", "detectors", "changes")
         empty = "\n\n".join(f"<!-- {name} -->\n<!-- /{name} -->" for name in names)
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f"# Ablation\n\n{empty}\n")
@@ -208,6 +210,14 @@ def report(args: argparse.Namespace, record: Record) -> None:
             tables.append(format_table(rows, head=detector, metrics=METRICS, note_head=time_head))
     write_section(page, "detectors", "\n\n".join(tables) or "Nothing is finished yet.")
     if groups:
+        ap = format_grid(
+            record,
+            HEADS,
+            list(groups),
+            head="AP",
+            labels_of=lambda head, detector: head_labels(detector, head),
+        )
+        write_section(args.readme, "ablation", ap)
         plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)
     labels = {name: change_labels(name) for name in ("pconv_ibn", *CHANGES)}
     rows = collect(record, labels)

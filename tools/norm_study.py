@@ -25,7 +25,7 @@ from sepc.data.coco_folder import write_dataset
 from sepc.sections import write_section
 from sepc.study import Record, Run, exit_status, train_all
 from sepc.study.plot import plot_rows
-from sepc.study.summary import collect, mean_and_spread
+from sepc.study.summary import collect, format_grid
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIG = "configs/quickstart/retinanet_pconv_ibn_gn.py"
@@ -98,16 +98,16 @@ def make_run(norm: str, batch: int, seed: int, *, images: int) -> Run:
 
 def table(record: Record) -> str:
     """A row per norm, a column per batch: AP, mean and standard deviation over the seeds."""
-    lines = ["norm | " + " | ".join(f"batch {batch}" for batch in BATCHES)]
-    lines.append(" | ".join("---" for _ in range(len(BATCHES) + 1)))
-    for norm, (_, _, smallest) in NORMS.items():
-        cells = [norm]
-        for batch in BATCHES:
-            values = [metrics["AP"] for metrics in record.metrics(labels(norm, batch))]
-            nothing = "not trained" if batch >= smallest else "not possible"
-            cells.append(mean_and_spread(values) if values else nothing)
-        lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines)
+    return format_grid(
+        record,
+        list(NORMS),
+        [str(batch) for batch in BATCHES],
+        head="norm, batch of",
+        labels_of=lambda norm, batch: labels(norm, int(batch)),
+        missing=lambda norm, batch: (
+            "not trained" if int(batch) >= NORMS[norm][2] else "not possible"
+        ),
+    )
 
 
 def report(args: argparse.Namespace, record: Record) -> None:

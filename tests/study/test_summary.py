@@ -2,7 +2,7 @@ import pytest
 
 from sepc.study import Record, Run
 from sepc.study.record import METRICS
-from sepc.study.summary import collect, format_table, mean_and_spread
+from sepc.study.summary import collect, format_grid, format_table, mean_and_spread
 
 
 @pytest.fixture
@@ -42,3 +42,20 @@ def test_plot_shows_every_group(record, tmp_path):
     one, two = (cv2.imread(str(tmp_path / f"{n}.png")) for n in (1, 2))
     assert two.shape[0] > one.shape[0] and one.shape[1] > two.shape[1]
     assert one.std() > 5
+
+
+def test_grid_has_a_cell_for_every_pair(record):
+    grid = format_grid(
+        record,
+        ["sepc", "plain"],
+        ["head", "norm"],
+        head="AP",
+        labels_of=lambda row, column: {column: row},
+        missing=lambda row, column: f"no {column} {row}",
+    )
+    assert grid.splitlines() == [
+        "| AP | head | norm |",
+        "| --- | --- | --- |",
+        "| sepc | 42.0 ± 2.0 | no norm sepc |",
+        "| plain | 10.0 | no norm plain |",
+    ]

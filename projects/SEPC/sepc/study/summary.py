@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .record import Record
@@ -55,4 +55,31 @@ def format_table(
         cells = [mean_and_spread(row.values[metric]) for metric in metrics]
         seeds = str(len(row.values[metrics[0]]))
         lines.append(" | ".join([row.name, *cells, seeds, *([row.note] if notes else [])]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def format_grid(
+    record: Record,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    head: str,
+    labels_of: Callable[[str, str], Mapping[str, str]],
+    missing: Callable[[str, str], str] = lambda row, column: "not trained",
+) -> str:
+    """A Markdown table of AP: two settings against each other, a cell for each of their pairs.
+
+    Args:
+        rows, columns: names of the settings.
+        head: of the column with the names of the rows.
+        labels_of: a pair's labels in the record.
+        missing: what stands in the cell of a pair without a finished run.
+    """
+    lines = [" | ".join([head, *columns]), " | ".join("---" for _ in range(len(columns) + 1))]
+    for row in rows:
+        cells = [row]
+        for column in columns:
+            values = [metrics["AP"] for metrics in record.metrics(labels_of(row, column))]
+            cells.append(mean_and_spread(values) if values else missing(row, column))
+        lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
