@@ -160,13 +160,13 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(settings, monkey
 def test_other_settings_in_the_same_folder(tool, tmp_path, monkeypatch, capsys):
     interrupt_at(monkeypatch, 0)
     tool("--binding=torchvision", "--iterations=2", "--output", tmp_path)
-    assert tool("--binding=torchvision", "--iterations=3", "--output", tmp_path) == 1
+    assert tool("--binding=torchvision", "--iterations=3", "--output", tmp_path) == 2
     assert "iterations 2 (asked for: 3)" in capsys.readouterr().err
 
 
 def test_output_that_cannot_be_written(tool, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert tool("--binding=torchvision", "--output", tmp_path / "file") == 1
+    assert tool("--binding=torchvision", "--output", tmp_path / "file") == 2
     assert "error: " in capsys.readouterr().err
 
 
@@ -212,7 +212,7 @@ def test_train_net_is_asked_to_resume(settings, tmp_path):
 def test_without_detectron2(tool, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "detectron2", None)
     monkeypatch.setitem(sys.modules, "detectron2.engine", None)
-    assert tool("--binding=detectron2", "--output", tmp_path) == 1
+    assert tool("--binding=detectron2", "--output", tmp_path) == 2
     assert "Detectron2 can't be imported" in capsys.readouterr().err
     interrupt_at(monkeypatch, 0)
     assert tool("--iterations=1", "--output", tmp_path) == 130

@@ -25,6 +25,7 @@ from sepc.d2 import engine
 from sepc.d2.calibrate import NORMS, batches_of, calibrate
 from sepc.d2.datasets import check_registered
 from sepc.files import written_whole
+from sepc.program import exit_status
 
 
 def calibrate_checkpoint(args: argparse.Namespace) -> str:
@@ -62,12 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
     args = parser.parse_args(argv)
     setup_logger(name="fvcore")
-    try:
-        print(calibrate_checkpoint(args))
-    except (ValueError, OSError) as error:
-        print(f"calibrate_norm: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: print(calibrate_checkpoint(args)))
 
 
 if __name__ == "__main__":

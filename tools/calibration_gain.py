@@ -25,6 +25,7 @@ from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of
 from sepc.d2.datasets import check_registered
 from sepc.files import written_whole
+from sepc.program import exit_status
 from sepc.sections import write_section
 from sepc.study.calibration import gain_table, measure_gain, plot_gain
 
@@ -59,6 +60,24 @@ def measure(args: argparse.Namespace) -> dict:
     return {"setting": setting, "without the shift": on_source, "shifted": gain}
 
 
+def run(args: argparse.Namespace) -> None:
+    found = measure(args)
+    with written_whole(args.docs / "norms" / "calibration.json") as partial:
+        partial.write_text(json.dumps(found, indent=1) + "\n")
+    on_source = found["without the shift"][METRIC]
+    text = f"{METRIC} on images without the shift: {on_source:.1f}."
+    table = gain_table(found["shifted"], metric=METRIC)
+    write_section(args.docs / "norms.md", "calibration", f"{text}\n\n{table}")
+    plot_gain(
+        found["shifted"],
+        args.docs / "norms" / "calibration.png",
+        metric=METRIC,
+        on_source=on_source,
+        title=f"{found['setting']['config']}, generated images under a shift",
+    )
+    print(table)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -72,26 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
     args = parser.parse_args(argv)
     logging.getLogger("detectron2").setLevel(logging.WARNING)
-    try:
-        found = measure(args)
-        with written_whole(args.docs / "norms" / "calibration.json") as partial:
-            partial.write_text(json.dumps(found, indent=1) + "\n")
-        on_source = found["without the shift"][METRIC]
-        text = f"{METRIC} on images without the shift: {on_source:.1f}."
-        table = gain_table(found["shifted"], metric=METRIC)
-        write_section(args.docs / "norms.md", "calibration", f"{text}\n\n{table}")
-        plot_gain(
-            found["shifted"],
-            args.docs / "norms" / "calibration.png",
-            metric=METRIC,
-            on_source=on_source,
-            title=f"{found['setting']['config']}, generated images under a shift",
-        )
-    except (ValueError, OSError) as error:
-        print(f"calibration_gain: {error}", file=sys.stderr)
-        return 2
-    print(table)
-    return 0
+    return exit_status(lambda: run(args))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from sepc.demo import (
 )
 from sepc.demo.images import CocoResults, to_pictures
 from sepc.demo.window import NoWindow, show
+from sepc.program import exit_status
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -147,17 +148,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         problems.append(problem)
         print(f"left out: {problem}", file=sys.stderr)
 
-    try:
-        print(run(args, report))
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError, NoWindow) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if problems:
-        print(f"{len(problems)} problem(s):", *problems, sep="\n  ", file=sys.stderr)
-    return 1 if problems else 0
+    status = exit_status(lambda: print(run(args, report)), ImportError, NoWindow)
+    if status or not problems:
+        return status
+    print(f"{len(problems)} problem(s):", *problems, sep="\n  ", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from sepc.d2.engine import dataset_names, evaluate, load_config
 from sepc.d2.exported_model import ExportedModel, evaluate_on
 from sepc.export import ExportedDetector, load_exported
 from sepc.files import written_whole
+from sepc.program import exit_status
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -49,23 +50,22 @@ def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
     return evaluate(cfg, ExportedModel(exported))
 
 
+def run(args: argparse.Namespace) -> None:
+    exported = load_exported(args.file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries about each other
+        metrics = metrics_of(exported, args)
+    for task, values in metrics.items():
+        print(f"{task}: " + "  ".join(f"{k} {v:.2f}" for k, v in values.items()))
+    if args.json:
+        with written_whole(args.json) as partial:
+            Path(partial).write_text(json.dumps(metrics, indent=2) + "\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     setup_logger(name="detectron2")
-    try:
-        exported = load_exported(args.file)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of libraries about each other
-            metrics = metrics_of(exported, args)
-        for task, values in metrics.items():
-            print(f"{task}: " + "  ".join(f"{k} {v:.2f}" for k, v in values.items()))
-        if args.json:
-            with written_whole(args.json) as partial:
-                Path(partial).write_text(json.dumps(metrics, indent=2) + "\n")
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: run(args), ImportError)
 
 
 if __name__ == "__main__":

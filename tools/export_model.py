@@ -24,6 +24,7 @@ from sepc.d2.export_config import (
 )
 from sepc.d2.export_file import export_model, image_bounds
 from sepc.export import FORMATS, ExportError
+from sepc.program import exit_status
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -61,6 +62,8 @@ def _batch(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.dump_ir and args.format != "torchscript":
+        raise ValueError(f"--dump-ir: expected --format torchscript, got {args.format}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         cfg = load_config(args.config_file, args.opts)
@@ -101,15 +104,7 @@ def _dump(path: str, folder: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    if args.dump_ir and args.format != "torchscript":
-        print("error: --dump-ir: expected --format torchscript", file=sys.stderr)
-        return 2
-    try:
-        run(args)
-    except (ValueError, OSError, ExportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: run(args), ExportError)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import argparse
 import sys
 
 from sepc.data import SHIFTS, write_dataset
+from sepc.program import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,22 +54,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if len(options.size) > 2:
         parser.error("--size takes one or two numbers")
-    try:
-        written = write_dataset(
-            options.folder,
-            train_images=options.train,
-            val_images=options.val,
-            image_size=(options.size[0], options.size[-1]),
-            seed=options.seed,
-            categories=options.categories,
-            shifts=list(SHIFTS) if options.shift == [] else options.shift or [],
-            overwrite=options.overwrite,
-        )
-    except (ValueError, OSError) as error:
-        print(f"generate_data: {error}", file=sys.stderr)
-        return 1
+    return exit_status(lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> None:
+    written = write_dataset(
+        options.folder,
+        train_images=options.train,
+        val_images=options.val,
+        image_size=(options.size[0], options.size[-1]),
+        seed=options.seed,
+        categories=options.categories,
+        shifts=list(SHIFTS) if options.shift == [] else options.shift or [],
+        overwrite=options.overwrite,
+    )
     print(f"{options.folder}: {'written' if written else 'there already, nothing to do'}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sepc.program import exit_status
 from sepc.report.run import Run
 from sepc.visualize import draw_mistakes, match_detections, plot_training
 
@@ -93,18 +94,17 @@ def show_mistakes(args: argparse.Namespace) -> None:
     )
 
 
+def run(args: argparse.Namespace) -> None:
+    if args.output is not None:
+        plot_training(metrics_of(args.runs), args.output)
+        print(args.output)
+    if args.mistakes is not None:
+        show_mistakes(args)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        if args.output is not None:
-            plot_training(metrics_of(args.runs), args.output)
-            print(args.output)
-        if args.mistakes is not None:
-            show_mistakes(args)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: run(args), ImportError)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from sepc.d2.export_file import export_model, image_bounds
 from sepc.d2.exported_model import ExportedModel
 from sepc.export import ExportError, load_exported
 from sepc.export.precision import PRECISIONS, reduce_precision
+from sepc.program import exit_status
 
 CALIBRATION_IMAGES = 64
 
@@ -104,12 +105,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError, ExportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: run(args), ExportError)
 
 
 if __name__ == "__main__":

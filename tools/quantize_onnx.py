@@ -21,6 +21,7 @@ from torch import Tensor
 from sepc.export import ExportedDetector, ExportError, load_exported
 from sepc.export.images import prepare_image
 from sepc.export.precision import PRECISIONS, reduce_precision
+from sepc.program import exit_status
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,18 +48,17 @@ def read_image(file: str, exported: ExportedDetector) -> Tensor:
     return prepare_image(exported, pixels)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        exported = load_exported(args.source)
-        images = [read_image(file, exported) for file in args.images[: args.number]]
-        reduce_precision(args.source, args.output, args.precision, calibration=images)
-    except (ValueError, OSError, ImportError, ExportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def run(args: argparse.Namespace) -> None:
+    exported = load_exported(args.source)
+    images = [read_image(file, exported) for file in args.images[: args.number]]
+    reduce_precision(args.source, args.output, args.precision, calibration=images)
     before, after = (os.path.getsize(path) / 1e6 for path in (args.source, args.output))
     print(f"{args.output}: {after:.1f} MB, from {before:.1f} MB")
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    return exit_status(lambda: run(args), ImportError, ExportError)
 
 
 if __name__ == "__main__":

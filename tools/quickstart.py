@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sepc.data.coco_folder import write_dataset
 from sepc.export import ExportError
+from sepc.program import exit_status
 from sepc.quickstart import detectron2_job, torchvision_job
 from sepc.quickstart.evaluation import coco_metrics, format_table
 from sepc.quickstart.settings import VARIANTS, Settings
@@ -125,32 +126,29 @@ def run(args: argparse.Namespace, binding: str) -> list[Path]:
     return [*files, main.metrics, main.weights, *reports]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        binding, note = choose_binding(args.binding)
-        if note:
-            print(note, flush=True)
-        files = run(args, binding)
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
-        return 130
-    except (
-        ValueError,
-        OSError,
-        FloatingPointError,
-        ExportError,
-        detectron2_job.TrainingFailed,
-    ) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def tell(args: argparse.Namespace) -> None:
+    """Do the job, and print what the user is to know of it and which files there are."""
+    binding, note = choose_binding(args.binding)
+    if note:
+        print(note, flush=True)
+    files = run(args, binding)
     heading("files")
     for file in files:
         print(os.path.relpath(file))
     if note:
         print(f"\n{note}")
     print(f"\nThe report, for any browser: {os.path.relpath(files[-1])}")
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    return exit_status(
+        lambda: tell(args),
+        FloatingPointError,
+        ExportError,
+        detectron2_job.TrainingFailed,
+        stopped="Stopped. The same command goes on from the last checkpoint.",
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sepc.program import exit_status
 from sepc.report import Run, write_report
 
 
@@ -30,16 +31,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def write(args: argparse.Namespace) -> None:
+    run = Run(args.run, annotations=args.annotations, images=args.images, results=args.results)
+    print(os.path.relpath(write_report(run, args.output)))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run = Run(args.run, annotations=args.annotations, images=args.images, results=args.results)
-        path = write_report(run, args.output)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(os.path.relpath(path))
-    return 0
+    return exit_status(lambda: write(args), ImportError)
 
 
 if __name__ == "__main__":

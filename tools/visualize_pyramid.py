@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sepc.program import exit_status
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -61,6 +63,7 @@ def draw(args: argparse.Namespace) -> None:
         points=points,
         dpi=args.dpi,
     )
+    print(args.output)
 
 
 def objects_apart(boxes: list[list[float]], *, count: int = 3) -> list[tuple[float, float]]:
@@ -81,13 +84,7 @@ def objects_apart(boxes: list[list[float]], *, count: int = 3) -> list[tuple[flo
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        draw(args)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(args.output)
-    return 0
+    return exit_status(lambda: draw(args), ImportError)
 
 
 if __name__ == "__main__":

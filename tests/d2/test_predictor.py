@@ -159,7 +159,7 @@ def test_demo(weights, tmp_path, capsys):
     assert demo.main(command(weights, "--video-input", film, "--output", tmp_path / "f.mp4")) == 0
     assert len(frames_of(tmp_path / "f.mp4")) == 2
     capsys.readouterr()
-    assert demo.main(["--config-file", RETINANET, "--input", "a", "--output", "b"]) == 1
+    assert demo.main(["--config-file", RETINANET, "--input", "a", "--output", "b"]) == 2
     assert "names no weights" in capsys.readouterr().err
 
 
@@ -177,7 +177,7 @@ def test_visualize_pyramid(weights, tmp_path, capsys):
         (("--image", image, "--layer", "stage 9", output), "unknown layer ['stage 9']"),
     ):
         output.unlink(missing_ok=True)
-        assert tool.main(command(weights, *wrong)) == 1
+        assert tool.main(command(weights, *wrong)) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error
         assert not output.exists()

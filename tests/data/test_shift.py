@@ -90,7 +90,7 @@ def test_command_line(tmp_path, capsys):
     sizes = ["--train", "1", "--val", "1", "--size", "40"]
     assert tool.main([str(tmp_path / "all"), *sizes, "--shift"]) == 0
     assert tool.main([str(tmp_path / "one"), *sizes, "--shift", "blur"]) == 0
-    assert tool.main([str(tmp_path / "bad"), *sizes, "--shift", "fog"]) == 1
+    assert tool.main([str(tmp_path / "bad"), *sizes, "--shift", "fog"]) == 2
     assert "got fog" in capsys.readouterr().err
     found = [json.loads((tmp_path / f / "generated.json").read_text()) for f in ("all", "one")]
     assert [x["shifts"] for x in found] == [list(SHIFTS), ["blur"]]

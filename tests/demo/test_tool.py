@@ -94,7 +94,7 @@ def test_arguments_that_do_not_fit(arguments, message, capsys):
 
 
 def test_file_that_is_missing(tmp_path, capsys):
-    assert tool.main(["--onnx", str(tmp_path / "no.onnx"), "--input", "a", "--output", "o"]) == 1
+    assert tool.main(["--onnx", str(tmp_path / "no.onnx"), "--input", "a", "--output", "o"]) == 2
     assert capsys.readouterr().err.startswith("error: the ONNX file")
 
 
@@ -104,5 +104,5 @@ def test_without_detectron2(monkeypatch, capsys):
     for name in [name for name in sys.modules if name.startswith("sepc.d2")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sepc.d2.demo", None)
-    assert tool.main(["--config-file", "a.py", "--input", "b", "--output", "c"]) == 1
+    assert tool.main(["--config-file", "a.py", "--input", "b", "--output", "c"]) == 2
     assert "without Detectron2 use an exported file: --onnx" in capsys.readouterr().err

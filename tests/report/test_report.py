@@ -176,7 +176,7 @@ def test_tool_tells_bad_input_in_one_line(folder, tmp_path, capsys, what):
         (folder / "metrics.json").unlink()
     if what == "content":
         (folder / "metrics.json").write_text("nothing")
-    assert tool.main([str(tmp_path / "absent" if what == "folder" else folder)]) == 1
+    assert tool.main([str(tmp_path / "absent" if what == "folder" else folder)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert not (folder / "report.html").exists()

@@ -33,8 +33,8 @@ def test_a_second_signal_does_not_disturb_the_end():
     ("job", "status", "told"),
     [
         (lambda: None, 0, ""),
-        (raising(ValueError("expected this, got that")), 1, "error: expected this, got that"),
-        (raising(RunsFailed("1 of 2")), 1, "error: 1 of 2"),
+        (raising(ValueError("expected this, got that")), 2, "error: expected this, got that"),
+        (raising(RunsFailed("1 of 2")), 2, "error: 1 of 2"),
         (raising(KeyboardInterrupt()), 130, "The same command goes on"),
         (lambda: signal.raise_signal(signal.SIGTERM), 130, "The same command goes on"),
     ],

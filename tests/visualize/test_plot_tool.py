@@ -60,7 +60,7 @@ def test_files_that_are_named(run, tmp_path):
     (run / "quickstart.json").unlink()
     moved = results.rename(tmp_path / "found.json")
     command = [str(run), "--mistakes", str(tmp_path / "m.png"), "--results", str(moved)]
-    assert tool.main(command) == 1
+    assert tool.main(command) == 2
     command += ["--annotations", str(data / "annotations" / "instances_val2017.json")]
     assert tool.main([*command, "--images", str(data / "val2017")]) == 0
 
@@ -75,7 +75,7 @@ def test_files_that_are_named(run, tmp_path):
 )
 def test_bad_input_is_told_in_one_line(run, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
-    assert tool.main([each.format(run=run) for each in arguments]) == 1
+    assert tool.main([each.format(run=run) for each in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
     assert not list(tmp_path.glob("*.png"))
@@ -104,5 +104,5 @@ def test_arguments_that_do_not_fit(arguments, message, capsys):
 )
 def test_broken_files(run, tmp_path, capsys, name, text, message):
     (tmp_path / name).write_text(text)
-    assert tool.main([str(run), "--mistakes", str(tmp_path / "m.png")]) == 1
+    assert tool.main([str(run), "--mistakes", str(tmp_path / "m.png")]) == 2
     assert message in capsys.readouterr().err

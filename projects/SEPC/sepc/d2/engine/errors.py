@@ -1,12 +1,12 @@
 """What a user can correct is told in one line; what nobody expects keeps its traceback."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from detectron2.utils import comm
 
+from ...program import one_line
 from .hooks import TrainingStopped
 
 
@@ -23,11 +23,5 @@ def told_in_one_line(*kinds: type[Exception]) -> Iterator[None]:
         raise SystemExit(128 + stop.signum) from None
     except kinds as error:
         rank = f" (process {comm.get_rank()})" if comm.get_world_size() > 1 else ""
-        print(f"error{rank}: {_text(error)}", file=sys.stderr)
+        print(f"error{rank}: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from error
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{os.fspath(error.filename)}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
