@@ -31,6 +31,7 @@ from sepc.checkpoint.reading import Checkpoint, check_hash, read_checkpoint
 from sepc.checkpoint.report import Report
 from sepc.d2.engine import dataset_names, load_config
 from sepc.files import written_whole
+from sepc.program import exit_status
 
 IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # R, G, B; 0..255
 
@@ -99,7 +100,30 @@ def restore(weights: dict[str, Tensor], cfg: DictConfig) -> tuple[dict[str, Any]
     return {"state_dict": restored, "meta": {}}, report
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Read IN, rename, report, and write OUT if everything fits."""
+    start = time.monotonic()
+    if args.output.suffix != ".pth":
+        raise ValueError(f"OUT: expected a name that ends in .pth, got {args.output}")
+    path = local_file(args.input)
+    checkpoint = read_checkpoint(path)
+    if not args.any_hash:
+        check_hash(path, args.input)
+    cfg = load_config(args.config_file)
+    if args.reverse:
+        content, report = restore(checkpoint.weights, cfg)
+    else:
+        content, report = convert(checkpoint, cfg)
+    if args.list:
+        print("\n".join(f"{old} -> {new}" for old, new in report.mapped.items()))
+    print(report)
+    report.check()
+    with written_whole(args.output) as partial, partial.open("wb") as file:
+        torch.save(content, file)
+    print(f"wrote {args.output} in {time.monotonic() - start:.1f} s")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -110,29 +134,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--list", action="store_true", help="print each name, old and new")
     parser.add_argument("--any-hash", action="store_true", help="don't check a hash in IN's name")
     args = parser.parse_args(argv)
-    start = time.monotonic()
-    try:
-        if args.output.suffix != ".pth":
-            raise ValueError(f"OUT: expected a name that ends in .pth, got {args.output}")
-        path = local_file(args.input)
-        checkpoint = read_checkpoint(path)
-        if not args.any_hash:
-            check_hash(path, args.input)
-        cfg = load_config(args.config_file)
-        if args.reverse:
-            content, report = restore(checkpoint.weights, cfg)
-        else:
-            content, report = convert(checkpoint, cfg)
-        if args.list:
-            print("\n".join(f"{old} -> {new}" for old, new in report.mapped.items()))
-        print(report)
-        report.check()
-        with written_whole(args.output) as partial, partial.open("wb") as file:
-            torch.save(content, file)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    print(f"wrote {args.output} in {time.monotonic() - start:.1f} s")
+    return exit_status(lambda: run(args))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -22,6 +22,7 @@ from detectron2.config import instantiate
 
 from sepc.d2.complexity import count_flops, count_parameters
 from sepc.d2.engine import load_config
+from sepc.program import exit_status
 from sepc.sections import read_section, write_section
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,7 +89,24 @@ def differences(readme: Path, paths: Iterable[Path], *, complete: bool) -> list[
     return wrong + ([f"{name}: no such config" for name in rows] if complete else [])
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Write, print or check the rows.
+
+    Raises:
+        ValueError: the check has found differences, or the file lacks the section's markers.
+    """
+    paths = [path.resolve() for path in args.configs] or all_configs()
+    if args.check:
+        wrong = differences(args.readme, paths, complete=not args.configs)
+        if wrong:
+            raise ValueError("; ".join([*wrong, "run: python tools/model_table.py"]))
+    elif args.configs:
+        print(table(paths))
+    else:
+        write_section(args.readme, SECTION, table(paths))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -96,19 +114,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     args = parser.parse_args(argv)
-    paths = [path.resolve() for path in args.configs] or all_configs()
-    try:
-        if args.check:
-            wrong = differences(args.readme, paths, complete=not args.configs)
-            if wrong:
-                sys.exit("\n".join([*wrong, "run: python tools/model_table.py"]))
-        elif args.configs:
-            print(table(paths))
-        else:
-            write_section(args.readme, SECTION, table(paths))
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
+    return exit_status(lambda: run(args))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -32,7 +32,7 @@ def convert(checkpoint, folder, config, *flags):
     """Write a file, run the tool on it, and return the weights it wrote."""
     source, out = folder / "theirs.pth", folder / "ours.pth"
     torch.save(checkpoint, source)
-    convert_tool.main([str(source), str(out), "--config-file", str(config), *flags])
+    assert convert_tool.main([str(source), str(out), "--config-file", str(config), *flags]) == 0
     return torch.load(out, weights_only=True)["state_dict" if "--reverse" in flags else "model"]
 
 

@@ -1,8 +1,11 @@
 """The tool as it is called; what is in the files is tested in tests/d2/test_released.py."""
 
 import http.server
+import io
 import os
+import re
 import threading
+from contextlib import redirect_stderr
 
 import pytest
 import torch
@@ -31,19 +34,23 @@ def coco_classes():
     return [x.replace(" ", "_") for x in convert_tool.classes_of(released_config(NAME))]
 
 
-def run(folder, content, *flags, config=CONFIG, source="theirs.pth", out="ours.pth"):
+def call(folder, content, *flags, config=CONFIG, source="theirs.pth", out="ours.pth"):
     if content is not None:
         torch.save(content, folder / source)
     arguments = [str(folder / source), str(folder / out), "--config-file", str(config)]
-    convert_tool.main([*arguments, *flags])
-    return torch.load(folder / out, weights_only=True)
+    return convert_tool.main([*arguments, *flags])
+
+
+def run(folder, content, *flags, **others):
+    assert call(folder, content, *flags, **others) == 0
+    return torch.load(folder / others.get("out", "ours.pth"), weights_only=True)
 
 
 def fails(folder, content, message, *flags, **others):
     before = set(os.listdir(folder))
-    with pytest.raises(SystemExit, match=message) as error:
-        run(folder, content, *flags, **others)
-    assert str(error.value).startswith("error: ")
+    with redirect_stderr(io.StringIO()) as told:
+        assert call(folder, content, *flags, **others) == 2
+    assert re.match(f"error: .*{message}", told.getvalue()), told.getvalue()
     made = set(os.listdir(folder)) - before - {others.get("source", "theirs.pth")}
     assert made == set(), "an output file is left"
 
@@ -203,17 +210,17 @@ def address(tmp_path, monkeypatch):
     server.server_close()
 
 
-def test_addresses(tmp_path, weights, address):
+def test_addresses(tmp_path, weights, address, capsys):
     torch.save(weights, tmp_path / "served" / "theirs.pth")
     out = tmp_path / "ours.pth"
     arguments = [str(out), "--config-file", str(CONFIG)]
-    convert_tool.main([f"{address}/theirs.pth", *arguments])
+    assert convert_tool.main([f"{address}/theirs.pth", *arguments]) == 0
     assert out.exists()
     out.unlink()
     for source, message in (
         (f"{address}/none.pth", "cannot download .*none.pth: HTTP Error 404"),
         ("https://drive.google.com/open?id=1", "download it with a browser"),
     ):
-        with pytest.raises(SystemExit, match=f"error: .*{message}"):
-            convert_tool.main([source, *arguments])
+        assert convert_tool.main([source, *arguments]) == 2
+        assert re.search(f"error: .*{message}", capsys.readouterr().err)
     assert not out.exists()
