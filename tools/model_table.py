@@ -99,7 +99,8 @@ def run(args: argparse.Namespace) -> None:
     if args.check:
         wrong = differences(args.readme, paths, complete=not args.configs)
         if wrong:
-            raise ValueError("; ".join([*wrong, "run: python tools/model_table.py"]))
+            print("\n".join(wrong), file=sys.stderr)
+            raise ValueError("the table is out of date, run: python tools/model_table.py")
     elif args.configs:
         print(table(paths))
     else:

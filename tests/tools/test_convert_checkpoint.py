@@ -41,9 +41,9 @@ def call(folder, content, *flags, config=CONFIG, source="theirs.pth", out="ours.
     return convert_tool.main([*arguments, *flags])
 
 
-def run(folder, content, *flags, **others):
-    assert call(folder, content, *flags, **others) == 0
-    return torch.load(folder / others.get("out", "ours.pth"), weights_only=True)
+def run(folder, content, *flags, out="ours.pth", **others):
+    assert call(folder, content, *flags, out=out, **others) == 0
+    return torch.load(folder / out, weights_only=True)
 
 
 def fails(folder, content, message, *flags, **others):
