@@ -28,12 +28,18 @@ def on_meta(cfg):
         return instantiate(cfg.model)
 
 
-def convert(checkpoint, folder, config, *flags):
-    """Write a file, run the tool on it, and return the weights it wrote."""
+def call_convert(checkpoint, folder, config, *flags):
+    """Write a file, run the tool on it, and return its exit status."""
     source, out = folder / "theirs.pth", folder / "ours.pth"
     torch.save(checkpoint, source)
-    assert convert_tool.main([str(source), str(out), "--config-file", str(config), *flags]) == 0
-    return torch.load(out, weights_only=True)["state_dict" if "--reverse" in flags else "model"]
+    return convert_tool.main([str(source), str(out), "--config-file", str(config), *flags])
+
+
+def convert(checkpoint, folder, config, *flags):
+    """Write a file, run the tool on it, and return the weights it wrote."""
+    assert call_convert(checkpoint, folder, config, *flags) == 0
+    weights = torch.load(folder / "ours.pth", weights_only=True)
+    return weights["state_dict" if "--reverse" in flags else "model"]
 
 
 class MapsFromPixels(Backbone):
