@@ -50,7 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--norms", nargs="+", choices=NORMS, default=list(NORMS))
     parser.add_argument("--batches", nargs="+", type=int, choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--images", type=int, default=24000, help="seen in a run (24000)")
+    parser.add_argument("--images", type=int, default=12000, help="seen in a run (12000)")
     parser.add_argument("--train-images", type=int, default=4000)
     parser.add_argument("--val-images", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
