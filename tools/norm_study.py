@@ -28,7 +28,7 @@ from sepc.study.plot import plot_rows
 from sepc.study.summary import collect, format_grid
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CONFIG = "configs/quickstart/retinanet_pconv_ibn_gn.py"
+CONFIG = "configs/quickstart/fcos_pconv_ibn_gn.py"
 BATCHES = (16, 4, 2, 1)
 BASE_BATCH, BASE_RATE = 16, 1e-3  # of the quick start
 # The name for `norm`, the processes, and the smallest batch: at least an image per process, and
@@ -50,7 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--norms", nargs="+", choices=NORMS, default=list(NORMS))
     parser.add_argument("--batches", nargs="+", type=int, choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--images", type=int, default=12000, help="seen in a run (12000)")
+    parser.add_argument("--images", type=int, default=10000, help="seen in a run (10000)")
     parser.add_argument("--train-images", type=int, default=4000)
     parser.add_argument("--val-images", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")

@@ -23,7 +23,7 @@ def test_runs_see_the_same_images_at_rates_of_their_batch():
     for run in runs:
         cfg = load_config(str(ROOT / run.config), list(run.overrides))
         batch = cfg.dataloader.train.total_batch_size
-        assert cfg.train.max_iter * batch == 12000
+        assert cfg.train.max_iter * batch == 10000
         assert batch % run.processes == 0
         rates[batch] = cfg.optimizer.lr
     assert rates == pytest.approx({16: 1e-3, 4: 5e-4, 2: 3.536e-4, 1: 2.5e-4}, rel=1e-3)
