@@ -13,7 +13,7 @@ from .summary import Row
 def plot_rows(
     groups: Mapping[str, Sequence[Row]], path: Path, *, metrics: Sequence[str], title: str
 ) -> None:
-    """Draw one line of panels per group, one panel per metric.
+    """Draw one line of panels per group, one panel per metric; a name has one color in all.
 
     Args:
         groups: rows by the name of their group, from the top to the bottom.
@@ -34,13 +34,15 @@ def plot_rows(
     panels = figure.subplots(
         len(groups), len(metrics), sharex="col", sharey="row", squeeze=False, height_ratios=heights
     )
+    names = dict.fromkeys(row.name for rows in groups.values() for row in rows)
+    colors = {name: f"C{i}" for i, name in enumerate(names)}
     for line, (group, rows) in zip(panels, groups.items(), strict=True):
         for panel, metric in zip(line, metrics, strict=True):
             for y, row in enumerate(rows):
-                values = row.values[metric]
-                panel.plot(values, [y] * len(values), "o", color=f"C{y}", markersize=4, alpha=0.6)
+                values, color = row.values[metric], colors[row.name]
+                panel.plot(values, [y] * len(values), "o", color=color, markersize=4, alpha=0.6)
                 mean = statistics.fmean(values)
-                panel.plot([mean, mean], [y - 0.3, y + 0.3], color=f"C{y}", linewidth=2)
+                panel.plot([mean, mean], [y - 0.3, y + 0.3], color=color, linewidth=2)
             panel.grid(axis="x", alpha=0.3)
             panel.spines[["top", "right"]].set_visible(False)
         line[0].set_yticks(range(len(rows)), [row.name for row in rows])
