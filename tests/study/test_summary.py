@@ -44,6 +44,29 @@ def test_plot_shows_every_group(record, tmp_path):
     assert one.std() > 5
 
 
+def test_name_keeps_its_color_where_others_are_missing(record, tmp_path):
+    pytest.importorskip("matplotlib")
+    cv2 = pytest.importorskip("cv2")
+    from matplotlib.colors import to_rgb
+
+    from sepc.study.plot import plot_rows
+
+    rows = collect(record, {"sepc": {"head": "sepc"}, "plain": {"head": "plain"}})
+    groups = {"both": rows, "plain alone": rows[1:]}
+    plot_rows(groups, tmp_path / "plot.png", metrics=("AP",), title="on what")
+    picture = cv2.imread(str(tmp_path / "plot.png"))
+
+    def lines_with(color):
+        pixel = [round(255 * x) for x in reversed(to_rgb(color))]
+        return (picture == pixel).all(axis=-1).any(axis=1).nonzero()[0]
+
+    first, second = lines_with("C0"), lines_with("C1")
+    assert len(first) and len(second) and not len(lines_with("C2"))
+    # The gap between the panels: "plain" goes on in its color below it, "sepc" does not.
+    assert (second[1:] - second[:-1]).max() > 20
+    assert first.max() < second.min()
+
+
 def test_grid_has_a_cell_for_every_pair(record):
     grid = format_grid(
         record,
