@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from detectron2.engine import launch
 
-import sepc.d2.norm  # noqa: F401  # Detectron2's norms by name
+import sepc.d2  # noqa: F401  # Detectron2's norms by name
 from tests.layers.sync_worker import work
 
 if __name__ == "__main__":

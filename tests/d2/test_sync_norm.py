@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import sepc.d2.norm  # noqa: F401  # Detectron2's norms by name
+import sepc.d2  # noqa: F401  # Detectron2's norms by name
 
 from ..layers.sync_check import CASES, check_norm, check_trunk, run
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ..layers import PyramidConvStack
 from ..layers.norms import NormFactory
-from . import norm as _norm  # noqa: F401  # Detectron2's norms by name
 
 
 class PyramidConvBackbone(Backbone):

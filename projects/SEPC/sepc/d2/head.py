@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from ..layers import SEPC, Towers
 from ..layers.winograd import conv3x3_by_winograd, winograd_pays
-from . import norm  # noqa: F401  # Detectron2's norms by name
 
 
 class SEPCHead(nn.Module):
