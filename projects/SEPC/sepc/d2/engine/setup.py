@@ -108,8 +108,8 @@ def warn_small_batch(model: nn.Module, images: int, *, accumulate: int = 1) -> N
         + (" and batch, which accumulation does not change" if accumulate > 1 else "")
         + f": iBN's batch statistics want {SMALL_BATCH} or more. Raise "
         "dataloader.train.total_batch_size, or set +model.head.trunk.norm (after FPN: "
-        "model.backbone.norm) to BCN (made for one or two images), GN, or with several processes "
-        "SyncBN; tools/calibrate_norm.py makes the running statistics of a trained model precise"
+        "model.backbone.norm) to GN or BCN, which one image is enough for, or over processes "
+        "to SyncBN; tools/calibrate_norm.py makes the running statistics of a trained model precise"
     )
 
 
