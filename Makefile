@@ -19,30 +19,30 @@ help:  ## this list
 
 env: $(READY)  ## the virtual environment: packages as in constraints.txt, and Detectron2 if found
 
-$(READY): pyproject.toml constraints.txt tools/setup_env.py
-	@$(PYTHON) tools/setup_env.py --venv $(VENV)
+$(READY): pyproject.toml constraints.txt dev/setup_env.py
+	@$(PYTHON) dev/setup_env.py --venv $(VENV)
 	@touch $@
 
 detectron2:  ## look for Detectron2 once more
-	@$(PYTHON) tools/setup_env.py --venv $(VENV)
+	@$(PYTHON) dev/setup_env.py --venv $(VENV)
 	@touch $(READY)
 
 quickstart: env  ## generate data, train a small detector, evaluate, draw and export it, report
-	@$(RUN) tools/quickstart.py $(ARGS)
+	@$(RUN) -m quickstart $(ARGS)
 
 compare: env  ## the quick start's detector against the same one with the plain head
-	@$(RUN) tools/quickstart.py --compare $(ARGS)
+	@$(RUN) -m quickstart --compare $(ARGS)
 
 ablation: env  ## every detector with every head, several seeds: hours, goes on where it was
-	@$(RUN) tools/ablation.py $(ARGS)
+	@$(RUN) -m studies.ablation $(ARGS)
 
 norms: env  ## every norm over the pyramid at every batch size, several seeds: hours, goes on
-	@$(RUN) tools/norm_study.py $(ARGS)
+	@$(RUN) -m studies.norms $(ARGS)
 
 test: env  ## lint, then all tests; says what it left out where Detectron2 is missing
-	@$(RUN) tools/setup_env.py --report
+	@$(RUN) dev/setup_env.py --report
 	@$(MAKE) --no-print-directory lint
-	@$(RUN) -m pytest $(ARGS); status=$$?; $(RUN) tools/setup_env.py --report; exit $$status
+	@$(RUN) -m pytest $(ARGS); status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
 
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .
@@ -50,7 +50,7 @@ lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m mypy
 
 bench: env  ## time the trunks
-	@$(RUN) tools/benchmark.py $(ARGS)
+	@$(RUN) -m benchmarks.trunk $(ARGS)
 
 clean:  ## remove .venv* and the caches; datasets/ and output/ stay
 	rm -rf .venv .venv-without-detectron2 build dist .pytest_cache .ruff_cache .mypy_cache projects/SEPC/*.egg-info

@@ -26,7 +26,7 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.datasets import check_registered
-from sepc.layers.winograd import use_winograd
+from sepc.layers.fast.winograd import use_winograd
 
 logger = logging.getLogger("sepc.train_net")
 

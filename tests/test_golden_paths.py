@@ -5,7 +5,7 @@ import torch
 
 from sepc import optimize_for_inference
 from sepc.layers import deform_conv
-from sepc.layers.winograd import use_winograd
+from sepc.layers.fast.winograd import use_winograd
 
 from .golden import case as golden
 from .golden.conftest import DEFAULT_FOLDER

@@ -18,7 +18,9 @@ README = PAGES[0].read_text(encoding="utf-8")
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-PATH = re.compile(r"(?<![\w/.])(?:configs|tools|tests|docs)/[\w./-]*\w")
+PATH = re.compile(
+    r"(?<![\w/.])(?:configs|tools|tests|docs|dev|quickstart|studies|benchmarks)/[\w./-]*\w"
+)
 # what the README tells the reader to write
 READERS_CONFIG = "configs/my_data/retinanet_sepc_lite.py"
 
@@ -78,7 +80,7 @@ def test_versions_are_those_of_the_project() -> None:
     for extra in extras.split(","):
         assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), extra
     (commit,) = set(re.findall(r"detectron2@([0-9a-f]{40})", README))
-    assert commit in (ROOT / "tools" / "setup_env.py").read_text(encoding="utf-8")
+    assert commit in (ROOT / "dev" / "setup_env.py").read_text(encoding="utf-8")
 
 
 PYTHON = [(page, block) for page in PAGES for block in blocks(page.read_text("utf-8"), "python")]

@@ -19,7 +19,7 @@ from detectron2.utils.logger import setup_logger
 
 from sepc.d2.datasets import check_registered
 from sepc.d2.engine import dataset_names, evaluate, load_config
-from sepc.d2.exported_model import ExportedModel, evaluate_on
+from sepc.d2.export.run import ExportedModel, evaluate_on
 from sepc.export import ExportedDetector, load_exported
 from sepc.files import written_whole
 from sepc.program import exit_status

@@ -15,14 +15,14 @@ import warnings
 from collections.abc import Sequence
 
 from sepc.d2.engine import load_config
-from sepc.d2.export_config import (
+from sepc.d2.export.config import (
     config_metadata,
     fit_sizes,
     images_to_check,
     load_model,
     read_images,
 )
-from sepc.d2.export_file import export_model, image_bounds
+from sepc.d2.export.job import export_model, image_bounds
 from sepc.export import FORMATS, ExportError
 from sepc.program import exit_status
 

@@ -7,7 +7,7 @@
 
 Backbone and head are converted; boxes are decoded in float32. int8-static takes the ranges of the
 maps from --images: some dozens of the training data. What a precision costs is measured by
-tools/evaluate_exported.py, and for all of them at once by tools/precision_table.py.
+tools/evaluate_exported.py, and for all of them at once by benchmarks/precisions.py.
 """
 
 import argparse

@@ -21,7 +21,7 @@ def test_each_config_has_its_rows_with_the_ap_it_states():
 
 
 def test_ap_is_that_of_the_table_of_models():
-    figures = json.loads((ROOT / "tools" / "published_ap.json").read_text())["published"]
+    figures = json.loads((ROOT / "dev" / "published_ap.json").read_text())["published"]
     compared = [(name, ap) for name, ap in ROWS if name in figures]
     assert len(compared) == 14
     assert all(figures[name][0] == float(ap) for name, ap in compared)

@@ -1,24 +1,20 @@
-"""tools/ablation.py from end to end, with a few iterations."""
+"""studies/ablation.py from end to end, with a few iterations."""
 
-import importlib.util
 import json
 
 import pytest
 import torch
 from detectron2.config import instantiate
 
+from quickstart.coco_images import CocoImages
 from sepc.d2.datasets import register_coco_folder
 from sepc.d2.engine import Checkpointer, load_config
 from sepc.data.coco_folder import write_dataset
-from sepc.quickstart.coco_images import CocoImages
-from sepc.study.pretrain import pretrain_backbone
-from sepc.study.timing import ratio, time_steps
+from studies import ablation as tool
+from studies.pretrain import pretrain_backbone
+from studies.timing import ratio, time_steps
 
 from .helpers import ROOT
-
-spec = importlib.util.spec_from_file_location("ablation", ROOT / "tools" / "ablation.py")
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
 
 
 @pytest.mark.parametrize("study", ["detectors", "changes"])

@@ -10,7 +10,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 
 from sepc import PyramidNorm
-from sepc.d2.backbone import PyramidConvBackbone
+from sepc.d2.backbones.pconv_neck import PyramidConvBackbone
 from sepc.d2.engine import load_config
 
 from .helpers import CONFIGS, image_input

@@ -10,7 +10,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 
 import sepc
-from sepc.d2.backbone import PyramidConvBackbone
+from sepc.d2.backbones.pconv_neck import PyramidConvBackbone
 from sepc.d2.cfgnode import SEPCATSS
 from sepc.d2.engine import load_config
 from sepc.layers import Towers

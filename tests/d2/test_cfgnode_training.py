@@ -73,7 +73,7 @@ def in_fresh_python(code, *arguments, **variables):
     return done.stdout
 
 
-@pytest.mark.parametrize("first", ["detectron2", "sepc.d2.cfgnode", "sepc.d2.head"])
+@pytest.mark.parametrize("first", ["detectron2", "sepc.d2.cfgnode", "sepc.d2.detectors.heads"])
 def test_detectron2_finds_the_keys_by_its_environment_variable(first):
     code = (
         f"import {first}\n"

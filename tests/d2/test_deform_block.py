@@ -2,7 +2,7 @@ import pytest
 import torch
 from detectron2.modeling.backbone.resnet import BottleneckBlock
 
-from sepc.d2.deform_block import DeformBottleneckBlock
+from sepc.d2.backbones.deform_block import DeformBottleneckBlock
 
 CHANNELS = dict(bottleneck_channels=8, num_groups=4, norm="BN")
 

@@ -2,7 +2,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from sepc.d2.dense import above, choose, process_average, suppress
+from sepc.d2.detectors.dense import above, choose, process_average, suppress
 
 
 def test_score_times_factors_above_the_threshold_of_the_score():

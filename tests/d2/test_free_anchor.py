@@ -19,7 +19,7 @@ class TestSepc(DetectorEndToEnd):
 def test_losses_are_divided_by_the_ground_truths_of_the_process(tmp_path, monkeypatch):
     from detectron2.config import instantiate
 
-    from sepc.d2 import free_anchor
+    from sepc.d2.detectors import free_anchor
 
     model = instantiate(tiny_config(tmp_path, "pconv", "free_anchor").model)
     seen = []

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sepc import build_sepc, optimize_for_inference
-from sepc.d2.head import CenternessHead, SEPCHead, TwoBranchHead
+from sepc.d2.detectors.heads import CenternessHead, SEPCHead, TwoBranchHead
 
 from ..helpers import make_pyramid
 

@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.ops import DeformConv2d
 
 from sepc import convert_state_dict
-from sepc.d2.res2net import Res2NetBlock
+from sepc.d2.backbones.res2net import Res2NetBlock
 
 from ..helpers import randomize
 from .helpers import CONFIGS

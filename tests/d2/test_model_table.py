@@ -1,18 +1,14 @@
 """The README's table of models against the configs."""
 
-import importlib.util
 import json
 import re
 
 import pytest
 
+from dev import model_table as tool
 from sepc.sections import read_section
 
 from .helpers import CONFIGS, ROOT
-
-spec = importlib.util.spec_from_file_location("model_table", ROOT / "tools" / "model_table.py")
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
 
 BEGIN, END = f"<!-- {tool.SECTION} -->", f"<!-- /{tool.SECTION} -->"
 DETECTION = CONFIGS / "COCO-Detection"
@@ -93,7 +89,7 @@ def test_rows_of_single_configs_are_printed(readme, capsys):
 
 
 def test_published_figures_have_a_source_and_ours_a_config():
-    data = json.loads((ROOT / "tools" / "published_ap.json").read_text(encoding="utf-8"))
+    data = json.loads((ROOT / "dev" / "published_ap.json").read_text(encoding="utf-8"))
     assert {source for _, source in data["published"].values()} == set(data["sources"])
     assert set(data["ours"]) <= {path.stem for path in tool.all_configs()}
 

@@ -118,7 +118,7 @@ def test_a_callable_in_a_config_file(tmp_path):
         "from detectron2.config import LazyCall as L\n"
         "from detectron2.config import LazyConfig\n"
         "from torch import nn\n"
-        "from sepc.d2.head import SEPCHead\n"
+        "from sepc.d2.detectors.heads import SEPCHead\n"
         f"cfg = LazyConfig.load({str(CONFIGS / 'quickstart' / 'retinanet_pconv_ibn.py')!r})\n"
         "dataloader, lr_multiplier, model, optimizer, train = (\n"
         "    cfg[k] for k in ('dataloader', 'lr_multiplier', 'model', 'optimizer', 'train'))\n"

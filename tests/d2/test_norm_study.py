@@ -1,6 +1,5 @@
-"""tools/norm_study.py from end to end, with a few iterations."""
+"""studies/norms.py from end to end, with a few iterations."""
 
-import importlib.util
 import json
 
 import pytest
@@ -8,12 +7,9 @@ from detectron2.config import instantiate
 
 from sepc import PyramidNorm
 from sepc.d2.engine import load_config
+from studies import norms as tool
 
 from .helpers import ROOT
-
-spec = importlib.util.spec_from_file_location("norm_study", ROOT / "tools" / "norm_study.py")
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
 
 
 def test_runs_see_the_same_images_at_rates_of_their_batch():

@@ -17,9 +17,9 @@ for package in ("onnx", "onnxruntime", "onnxscript"):
 from detectron2.config import LazyConfig, instantiate  # noqa: E402
 
 from sepc import optimize_for_inference  # noqa: E402
-from sepc.d2.export import ExportableDetector, detect  # noqa: E402
-from sepc.d2.export_file import export_model, smallest_image  # noqa: E402
-from sepc.d2.exported_model import ExportedModel  # noqa: E402
+from sepc.d2.export.detector import ExportableDetector, detect  # noqa: E402
+from sepc.d2.export.job import export_model, smallest_image  # noqa: E402
+from sepc.d2.export.run import ExportedModel  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "quickstart"
 

@@ -11,9 +11,9 @@ for package in ("onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
 from sepc.d2.engine import evaluate  # noqa: E402
-from sepc.d2.export import detect  # noqa: E402
-from sepc.d2.export_file import export_model, smallest_image  # noqa: E402
-from sepc.d2.exported_model import ExportedModel, evaluate_on  # noqa: E402
+from sepc.d2.export.detector import detect  # noqa: E402
+from sepc.d2.export.job import export_model, smallest_image  # noqa: E402
+from sepc.d2.export.run import ExportedModel, evaluate_on  # noqa: E402
 from sepc.export import ExportError, load_exported  # noqa: E402
 
 from .helpers import cuts  # noqa: E402
@@ -194,7 +194,7 @@ def test_average_precision_through_the_file_is_that_of_the_model(trained, config
 
 
 def test_a_model_that_finds_something_else_leaves_no_file(trained, mosaic, tmp_path, monkeypatch):
-    monkeypatch.setattr("sepc.d2.export_file.detect", lambda m, x: detect(m, x.flip(-1)))
+    monkeypatch.setattr("sepc.d2.export.job.detect", lambda m, x: detect(m, x.flip(-1)))
     with pytest.raises(ExportError, match=r"in an image of 136 x 170 pixels: .* no partner"):
         export_model(
             trained("retinanet"), tmp_path / "x.ts", format="torchscript", images=cuts(mosaic)

@@ -4,8 +4,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from sepc import build_sepc, optimize_for_inference
-from sepc.layers import SharedConv, pyramid_conv, winograd
-from sepc.layers.winograd import conv3x3_by_winograd, use_winograd, winograd_pays
+from sepc.layers import SharedConv, pyramid_conv
+from sepc.layers.fast import winograd
+from sepc.layers.fast.winograd import conv3x3_by_winograd, use_winograd, winograd_pays
 
 from ..helpers import make_pyramid
 

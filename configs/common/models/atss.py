@@ -2,8 +2,8 @@
 
 from detectron2.config import LazyCall as L
 
-from sepc.d2.atss import ATSS
-from sepc.d2.head import CenternessHead
+from sepc.d2.detectors.atss import ATSS
+from sepc.d2.detectors.heads import CenternessHead
 from sepc.layers import Towers
 
 from .retinanet import model

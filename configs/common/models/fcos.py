@@ -2,7 +2,7 @@
 
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 
-from sepc.d2.fcos import FCOS
+from sepc.d2.detectors.fcos import FCOS
 
 from .retinanet import model
 

@@ -1,6 +1,6 @@
 """FreeAnchor as the authors train it: RetinaNet with learnt matching."""
 
-from sepc.d2.free_anchor import FreeAnchor
+from sepc.d2.detectors.free_anchor import FreeAnchor
 
 from .retinanet import model
 

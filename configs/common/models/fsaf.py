@@ -2,8 +2,8 @@
 
 from detectron2.config import LazyCall as L
 
-from sepc.d2.fsaf import FSAF
-from sepc.d2.head import SEPCHead
+from sepc.d2.detectors.fsaf import FSAF
+from sepc.d2.detectors.heads import SEPCHead
 from sepc.layers import Towers
 
 from .retinanet import model

@@ -2,8 +2,8 @@
 
 from detectron2.config import LazyCall as L
 
-from sepc.d2.fsaf import FSAFRetinaNet
-from sepc.d2.head import TwoBranchHead
+from sepc.d2.detectors.fsaf import FSAFRetinaNet
+from sepc.d2.detectors.heads import TwoBranchHead
 from sepc.layers import Towers
 
 from .retinanet import model

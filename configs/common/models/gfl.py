@@ -2,8 +2,8 @@
 
 from detectron2.config import LazyCall as L
 
-from sepc.d2.gfl import GFL
-from sepc.d2.head import SEPCHead
+from sepc.d2.detectors.gfl import GFL
+from sepc.d2.detectors.heads import SEPCHead
 
 from .atss import model
 

@@ -2,7 +2,7 @@
 
 from detectron2.config import LazyCall as L
 
-from sepc.d2.backbone import PyramidConvBackbone
+from sepc.d2.backbones.pconv_neck import PyramidConvBackbone
 
 neck = L(PyramidConvBackbone)(
     fpn=None,

@@ -1,7 +1,7 @@
 """UniverseNet's Res2Net-v1b-50: 4 scales of 26 channels at res2, and a stem of three layers."""
 
-from sepc.d2.deep_stem import DeepStem
-from sepc.d2.res2net import Res2NetBlock
+from sepc.d2.backbones.deep_stem import DeepStem
+from sepc.d2.backbones.res2net import Res2NetBlock
 
 from .resnet50_stages import bottom_up
 

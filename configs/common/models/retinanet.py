@@ -4,8 +4,8 @@ from detectron2 import model_zoo
 from detectron2.config import LazyCall as L
 from detectron2.layers import ShapeSpec
 
+from sepc.d2.detectors.retinanet import RetinaNet
 from sepc.d2.norm import EvalBatchNorm2d
-from sepc.d2.retinanet import RetinaNet
 
 _constants = model_zoo.get_config("common/data/constants.py").constants
 

@@ -3,7 +3,7 @@
 from detectron2.config import LazyCall as L
 
 from sepc import build_sepc
-from sepc.d2.head import CenternessHead, SEPCHead, TwoBranchHead
+from sepc.d2.detectors.heads import CenternessHead, SEPCHead, TwoBranchHead
 
 trunk = L(build_sepc)(variant="sepc", in_channels="${...backbone.out_channels}", num_levels=5)
 

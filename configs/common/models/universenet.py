@@ -1,6 +1,6 @@
 """The R-50 of UniverseNet-20.08: synchronized BN that learns, and a last stage that deforms."""
 
-from sepc.d2.deform_block import DeformBottleneckBlock
+from sepc.d2.backbones.deform_block import DeformBottleneckBlock
 
 from .resnet50_stages import bottom_up
 

@@ -20,11 +20,14 @@ What is importable from here needs torch and torchvision only; the Detectron2 bi
 :mod:`sepc.d2`, the torchvision binding :mod:`sepc.tv`.
 """
 
+from . import moved
 from .checkpoint import convert_state_dict
 from .inference import optimize_for_inference
 from .layers import SEPC, DeformConv2d, PyramidConv, PyramidConvStack, PyramidNorm, build_sepc
 
 __version__ = "0.1.0"
+
+moved.register()  # saved configs name modules of earlier versions
 
 __all__ = [
     "SEPC",

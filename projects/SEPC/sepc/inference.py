@@ -7,11 +7,11 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from .layers.fast.winograd import use_winograd
 from .layers.norms import BatchChannelNorm
 from .layers.pyramid_conv import SharedKernels
 from .layers.pyramid_norm import PyramidNorm
 from .layers.stack import PyramidLayer
-from .layers.winograd import use_winograd
 
 
 def optimize_for_inference(module: nn.Module) -> nn.Module:
@@ -23,7 +23,7 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     so does a batch norm per level, which shared kernels can't hold. Standardized weights become
     ordinary ones. On a CPU, weights get the channels-last order, in which the convolutions then
     compute, and those of wide pyramids go by Winograd's filtering (see
-    :mod:`sepc.layers.winograd`): equal to some 1e-5 of the largest value.
+    :mod:`sepc.layers.fast.winograd`): equal to some 1e-5 of the largest value.
 
     Args:
         module: is left as it is.

@@ -1,6 +1,6 @@
 """Names of a ResNet: torchvision's, which timm and mmdetection share, and Detectron2's.
 
-Of a Res2Net mmdetection's, and those of :mod:`sepc.d2.res2net`.
+Of a Res2Net mmdetection's, and those of :mod:`sepc.d2.backbones.res2net`.
 """
 
 from __future__ import annotations

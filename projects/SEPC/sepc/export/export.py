@@ -42,7 +42,7 @@ def export_detector(
 
     Args:
         detector: images to outputs as ``signature`` says, such as
-            :class:`sepc.d2.export.ExportableDetector`; in eval mode.
+            :class:`sepc.d2.export.detector.ExportableDetector`; in eval mode.
         format: "onnx", "torchscript" or "torch-export".
         images: (3, H, W) uint8, on the CPU; the first is what the exporter looks at, so that for
             any size it should be larger than the smallest one. Where the file takes a batch, each

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
-from .deform_sampling import deform_conv2d_by_sampling
+from .fast.deform_sampling import deform_conv2d_by_sampling
 
 _SMALL = 4096  # cells of a map, all images together, that the number of calls matters for
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from .integrated_bn import integrated_batch_norm, moments, update_running_statistics
+from .fast.integrated_bn import integrated_batch_norm, moments, update_running_statistics
 
 NormFactory = Callable[[int], nn.Module]
 

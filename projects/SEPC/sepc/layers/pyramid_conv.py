@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .deform_conv import DeformConv2d
+from .fast.winograd import conv3x3_by_winograd, winograd_pays
 from .weight_standardization import standardized
-from .winograd import conv3x3_by_winograd, winograd_pays
 
 UPSAMPLING = ("corners", "stride")
 

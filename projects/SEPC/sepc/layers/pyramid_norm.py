@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from .integrated_bn import integrated_batch_norm
+from .fast.integrated_bn import integrated_batch_norm
 from .norms import LevelBatchNorm, SyncBatchNorm2d
 
 _INTEGRATED = (nn.BatchNorm2d, nn.SyncBatchNorm, SyncBatchNorm2d)

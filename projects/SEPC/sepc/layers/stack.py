@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .fast.recompute import remade
 from .norms import NormFactory, make_norm
 from .pyramid import check_pyramid
 from .pyramid_conv import PyramidConv, SharedConv
 from .pyramid_norm import PyramidNorm
-from .recompute import remade
 
 
 class PyramidLayer(nn.Module):

@@ -14,7 +14,7 @@ from detectron2.modeling.backbone.fpn import (
     build_retinanet_resnet_fpn_backbone,
 )
 
-from ..backbone import PyramidConvBackbone
+from ..backbones.pconv_neck import PyramidConvBackbone
 from ..norm import EvalBatchNorm2d
 from .trunk import naming, trunk_options
 

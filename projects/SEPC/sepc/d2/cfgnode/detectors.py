@@ -19,13 +19,13 @@ from detectron2.modeling import (
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 
-from ..atss import ATSS
-from ..fcos import FCOS
-from ..free_anchor import FreeAnchor
-from ..fsaf import FSAF, FSAFRetinaNet
-from ..gfl import GFL
-from ..head import CenternessHead, SEPCHead, TwoBranchHead
-from ..retinanet import RetinaNet
+from ..detectors.atss import ATSS
+from ..detectors.fcos import FCOS
+from ..detectors.free_anchor import FreeAnchor
+from ..detectors.fsaf import FSAF, FSAFRetinaNet
+from ..detectors.gfl import GFL
+from ..detectors.heads import CenternessHead, SEPCHead, TwoBranchHead
+from ..detectors.retinanet import RetinaNet
 from .keys import arguments_of
 from .trunk import build_trunk, is_plain, naming
 

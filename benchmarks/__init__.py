@@ -1,0 +1,1 @@
+"""Benchmarks against the reference formulation: of a trunk, of whole detectors, of precisions."""

@@ -1,0 +1,1 @@
+"""Programs for those who work on this repository: set-up, drawings, the table of models."""

@@ -1,0 +1,1 @@
+"""The detectors: one file each, on what :mod:`.dense` and :mod:`.assigned` share."""

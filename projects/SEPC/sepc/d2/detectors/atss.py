@@ -1,0 +1,66 @@
+"""ATSS (https://arxiv.org/abs/1912.02424) on Detectron2's ``DenseDetector``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ...methods.atss import atss_losses
+from ...methods.boxes import decode_deltas, upcast
+from .assigned import AssignedDetector
+from .dense import LabelledAnchors, above, process_average
+
+
+class ATSS(AssignedDetector):
+    """ATSS. Its head is a :class:`.head.CenternessHead` with one anchor per position."""
+
+    def __init__(
+        self,
+        *,
+        delta_weights: Sequence[float] = (10.0, 10.0, 5.0, 5.0),
+        focal_loss_alpha: float = 0.25,
+        focal_loss_gamma: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        """
+        Args:
+            delta_weights: see :func:`~sepc.methods.boxes.encode_deltas`.
+            focal_loss_alpha, focal_loss_gamma: see :func:`~sepc.methods.focal.focal_loss`.
+            kwargs: see :class:`AssignedDetector`.
+        """
+        super().__init__(**kwargs)
+        self.delta_weights = tuple(delta_weights)
+        self.focal_loss_alpha = focal_loss_alpha
+        self.focal_loss_gamma = focal_loss_gamma
+        self.prediction_dims = [self.num_classes, 4, 1]
+
+    def losses(self, predictions: list[Tensor], targets: LabelledAnchors) -> dict[str, Tensor]:
+        logits, deltas, centerness = predictions
+        sums = atss_losses(
+            logits,
+            deltas,
+            centerness.squeeze(-1),
+            targets.anchors,
+            targets.labels,
+            targets.boxes,
+            delta_weights=self.delta_weights,
+            alpha=self.focal_loss_alpha,
+            gamma=self.focal_loss_gamma,
+        )
+        # Unlike mmdetection: an image without positives does not count as having one.
+        num_positives = process_average(sums.num_positives)
+        box = sums.box / process_average(sums.total_centerness)
+        return {
+            "loss_cls": sums.cls / num_positives,
+            "loss_box_reg": self.box_loss_weight * box,
+            "loss_centerness": sums.centerness / num_positives,
+        }
+
+    def boxes(self, anchors: Tensor, predictions: Sequence[Tensor], stride: int) -> Tensor:
+        return decode_deltas(anchors, predictions[1], self.delta_weights)
+
+    def scores(self, predictions: Sequence[Tensor]) -> Tensor:
+        logits, _, centerness = (upcast(x) for x in predictions)
+        return above(logits.sigmoid(), self.test_score_thresh, centerness.sigmoid())

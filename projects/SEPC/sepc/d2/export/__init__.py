@@ -1,0 +1,1 @@
+"""Export of the detectors of this project, and Detectron2's use of what was exported."""

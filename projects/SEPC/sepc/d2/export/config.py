@@ -1,0 +1,122 @@
+"""What an export takes from a config: the trained model, texts for the file, images to check on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from detectron2.config import instantiate
+from detectron2.data import MetadataCatalog, detection_utils
+from detectron2.data import transforms as T
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from ...data.scenes import generate_scene
+from ...export import join_names
+from ...export.images import resize_image
+from ..datasets import check_registered
+from ..engine import Checkpointer, dataset_names
+
+GENERATED_SIZES = ((192, 256), (256, 192), (224, 224), (200, 301))
+SCALES = (1.0, 0.75, 1.25, 0.6)
+
+
+def load_model(cfg: DictConfig, weights: str) -> nn.Module:
+    """The model of a config with trained weights, on the CPU, in eval mode.
+
+    Raises:
+        FileNotFoundError, ValueError: see :meth:`.engine.Checkpointer.load`.
+    """
+    model = instantiate(cfg.model).eval()
+    Checkpointer(model).load(weights, strict=True)
+    return model
+
+
+def config_metadata(cfg: DictConfig) -> dict[str, str]:
+    """Class names, order of the channels, and how images are resized before they get to the model.
+
+    ``resize_short_edge`` and ``resize_max`` are there where the config resizes for testing.
+    """
+    mapper = cfg.dataloader.test.mapper
+    texts = {"input_format": str(mapper.image_format)}
+    names: list[str] = []
+    for dataset in dataset_names(cfg.dataloader.test)[:1]:
+        names = list(MetadataCatalog.get(dataset).get("thing_classes", []))
+    if names:
+        texts["class_names"] = join_names(names)
+    for augmentation in augmentations(cfg):
+        if isinstance(augmentation, T.ResizeShortestEdge):
+            texts["resize_short_edge"] = str(augmentation.short_edge_length[-1])
+            texts["resize_max"] = str(augmentation.max_size)
+    return texts
+
+
+def augmentations(cfg: DictConfig) -> list[Any]:
+    """Those of the images to test on."""
+    items = OmegaConf.to_container(cfg.dataloader.test.mapper.augmentations, resolve=False)
+    return [instantiate(x) for x in items] if items else []
+
+
+def read_images(cfg: DictConfig, files: Iterable[str]) -> list[Tensor]:
+    """Image files as the config reads them for testing, (3, H, W) uint8.
+
+    Raises:
+        OSError: if one can't be read.
+    """
+    transforms = T.AugmentationList(augmentations(cfg))
+    images = []
+    for file in files:
+        pixels = detection_utils.read_image(file, str(cfg.dataloader.test.mapper.image_format))
+        given = T.AugInput(pixels)
+        transforms(given)
+        images.append(torch.from_numpy(given.image.transpose(2, 0, 1).copy()))
+    return images
+
+
+def images_to_check(cfg: DictConfig, number: int = 4) -> tuple[list[Tensor], str]:
+    """Images of the data set to test on, those with the most objects, or generated ones without it.
+
+    Returns:
+        the images, (3, H, W) uint8, and a text that says what they are.
+    """
+    names = ", ".join(dataset_names(cfg.dataloader.test))
+    try:
+        check_registered(dataset_names(cfg.dataloader.test), evaluation=True)
+        dicts = instantiate(cfg.dataloader.test.dataset)
+        dicts = sorted(dicts, key=lambda x: -len(x.get("annotations", [])))[:number]
+        return read_images(cfg, [x["file_name"] for x in dicts]), f"images of {names}"
+    except FileNotFoundError:
+        scenes = [
+            generate_scene(seed=0, split="val", index=i, height=h, width=w).image
+            for i, (h, w) in enumerate(GENERATED_SIZES[:number])
+        ]
+        order = -1 if str(cfg.dataloader.test.mapper.image_format) == "RGB" else 1
+        images = [torch.from_numpy(x[..., ::order].transpose(2, 0, 1).copy()) for x in scenes]
+        return images, f"generated images, as {names or 'the data set'} is not there"
+
+
+def fit_sizes(
+    images: Sequence[Tensor],
+    image_size: tuple[int, int] | None,
+    *,
+    first_above: int,
+    least: int,
+) -> list[Tensor]:
+    """The images at the size of a file; for one of any size, at several.
+
+    Args:
+        image_size: height and width; None for any.
+        first_above: both sides of the first image, which the exporter looks at, are larger.
+        least: both sides of the others have as many pixels.
+    """
+    if image_size is not None:
+        return [resize_image(image, image_size) for image in images]
+    fitted = []
+    for i, image in enumerate(images):
+        height, width = image.shape[-2:]
+        enough = least if i else first_above + 1
+        scale = max(SCALES[i % len(SCALES)], enough / min(height, width))
+        size = (round(height * scale), round(width * scale) + (0 if i % 2 else 7))
+        fitted.append(resize_image(image, size))
+    return fitted

@@ -1,0 +1,118 @@
+"""Detectron2's dense detectors in a form that can be exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from detectron2.modeling.meta_arch.dense_detector import DenseDetector
+from torch import Tensor, nn
+
+from ...export.decode import select_detections_of_batch, top_candidates
+from ...inference import optimize_for_inference
+from .levels import DenseLevel, dense_levels
+
+
+class ExportableDetector(nn.Module):
+    """A dense detector as tensors in, tensors out, for every exporter and with sizes of any kind.
+
+    Backbone and head are the model's own, with norms folded; padding, decoding and the choice of
+    detections do the same as its own with shapes that an exporter can follow (see
+    :mod:`sepc.export.decode`), and with plain tensors in place of ``Instances``.
+    """
+
+    def __init__(self, model: DenseDetector, *, batched: bool = False) -> None:
+        """
+        Args:
+            model: one of those that :func:`.export_levels.dense_levels` knows; copied, the original
+                stays as it is.
+            batched: take several images of one size; see :meth:`forward`.
+
+        Raises:
+            ValueError: for a model of another kind.
+        """
+        super().__init__()
+        if not isinstance(model, DenseDetector):
+            raise ValueError(f"expected a dense detector, got {type(model).__name__}")
+        if dense_levels.dispatch(type(model)) is dense_levels.dispatch(object):
+            dense_levels(model, [])  # says so
+        self.model: Any = optimize_for_inference(model)
+        self.batched = batched
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Detections, the highest score first.
+
+        Args:
+            images: (3, H, W), or (N, 3, H, W) if ``batched``, in the model's ``input_format``,
+                values from 0 to 255.
+
+        Returns:
+            boxes (D, 4) in pixels of the image, scores (D,) and classes (D,); if ``batched`` those
+            of all images together, and which image each is of (D,).
+        """
+        images = images if self.batched else images[None]
+        model = self.model
+        features = model.backbone(self._preprocess(images))
+        features = [features[name] for name in model.head_in_features]
+        levels = dense_levels(model, model.head(features))
+        candidates = [_candidates(x, model.test_topk_candidates) for x in levels]
+        boxes, scores, classes = (torch.cat(part, dim=1) for part in zip(*candidates, strict=True))
+        owners, chosen = select_detections_of_batch(
+            boxes,
+            scores,
+            classes,
+            num_classes=model.num_classes,
+            score_thresh=0.0,
+            nms_thresh=model.test_nms_thresh,
+            max_detections=model.max_detections_per_image,
+        )
+        clipped = _clip(boxes[owners, chosen], images.shape[-2], images.shape[-1])
+        width, height = (clipped[:, 2:] - clipped[:, :2]).unbind(dim=1)
+        visible = torch.nonzero((width > 0) & (height > 0)).squeeze(1)
+        owners, chosen = owners[visible], chosen[visible]
+        found = clipped[visible], scores[owners, chosen], classes[owners, chosen]
+        return (*found, owners) if self.batched else found
+
+    def _preprocess(self, images: Tensor) -> Tensor:
+        """Normalized and padded; the model's own computes the padding as no exporter follows."""
+        model = self.model
+        height, width = images.shape[-2], images.shape[-1]
+        constraints = model.backbone.padding_constraints
+        divisor = constraints.get("size_divisibility", model.backbone.size_divisibility) or 1
+        square = constraints.get("square_size", 0)
+        bottom = (square or (height + divisor - 1) // divisor * divisor) - height
+        right = (square or (width + divisor - 1) // divisor * divisor) - width
+        normalized = (images - model.pixel_mean) / model.pixel_std
+        return F.pad(normalized, (0, right, 0, bottom))
+
+
+def _candidates(level: DenseLevel, limit: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The best of one level: boxes (N, P, 4), scores (N, P) and classes (N, P)."""
+    scores, positions, classes = top_candidates(level.scores, limit)
+    outputs = [_pick(x, positions).flatten(0, 1) for x in level.outputs]
+    boxes = level.decode(level.anchors[positions.flatten()], *outputs)
+    return boxes.view(*scores.shape, 4), scores, classes
+
+
+def _pick(x: Tensor, positions: Tensor) -> Tensor:
+    """(N, R, D) and (N, P) -> (N, P, D)."""
+    return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def _clip(boxes: Tensor, height: int, width: int) -> Tensor:
+    x1, y1, x2, y2 = boxes.unbind(dim=1)
+    x1, x2 = x1.clamp(0, width), x2.clamp(0, width)
+    y1, y2 = y1.clamp(0, height), y2.clamp(0, height)
+    return torch.stack((x1, y1, x2, y2), dim=1)
+
+
+def detect(model: nn.Module, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the model itself finds in one image, in the form of :class:`ExportableDetector`."""
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            instances = model.eval()([{"image": image}])[0]["instances"]
+    finally:
+        model.train(was_training)
+    return instances.pred_boxes.tensor, instances.scores, instances.pred_classes

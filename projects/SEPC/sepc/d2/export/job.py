@@ -1,0 +1,129 @@
+"""From a model to a file: the form that fits it, and what the file is to tell about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from detectron2.modeling import GeneralizedRCNN
+from torch import Tensor, nn
+
+from ... import __version__
+from ...export import Agreement, ExportError, Signature, export_detector, join_names
+from .detector import ExportableDetector, detect
+from .two_stage import detect_rcnn, has_masks, traceable_rcnn
+
+
+def export_model(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    images: Sequence[Tensor],
+    image_size: tuple[int, int] | None = None,
+    batch: int | str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Agreement:
+    """Write a detector of Detectron2 as a file, see :func:`sepc.export.export_detector`.
+
+    Args:
+        model: a dense detector in any format; a two-stage one as TorchScript. It stays as it is.
+        images: (3, H, W) uint8, to check the file on; the first is what the exporter looks at.
+        image_size: height and width of all images; None for any.
+        batch: None, a number of images or "dynamic", see :class:`sepc.export.Signature`.
+        metadata: beside that of :func:`detector_metadata`.
+
+    Raises:
+        ValueError: for a model of another kind, or images of other sizes.
+        ExportError: see :func:`sepc.export.export_detector`; a two-stage detector in other formats.
+    """
+    is_two_stage = isinstance(model, GeneralizedRCNN)
+    signature = Signature(
+        image_size=image_size,
+        batch=batch,
+        min_size=smallest_image(model),
+        masks=is_two_stage and has_masks(model),
+    )
+    if is_two_stage:
+        _check_two_stage(format, signature)
+        exportable = traceable_rcnn(model, images[0])
+    else:
+        exportable = ExportableDetector(model, batched=batch is not None)
+    settings = inference_settings(model)
+    return export_detector(
+        exportable,
+        path,
+        format=format,
+        images=images,
+        reference=partial(detect_rcnn if is_two_stage else detect, model),
+        signature=signature,
+        threshold=settings["score_threshold"],
+        max_detections=settings["max_detections"],
+        metadata={**detector_metadata(model), **(metadata or {})},
+    )
+
+
+def smallest_image(model: nn.Module) -> int:
+    """Pixels from which the coarsest level has two cells: torch.export takes 1 for a constant."""
+    shapes: Any = model.backbone.output_shape()  # type: ignore[operator,union-attr]
+    cells = 3 if needs_large_images(model) else 1
+    return cells * max(shape.stride for shape in shapes.values()) + 1
+
+
+def needs_large_images(model: Any) -> bool:
+    """Whether the maps shrink on their way (``head_padding="valid"``), in any format."""
+    trunk = getattr(getattr(model, "head", None), "trunk", None)
+    return getattr(trunk, "head_padding", "same") == "valid"
+
+
+def image_bounds(model: nn.Module, format: str) -> tuple[int, int]:
+    """Pixels that the first image to check has to exceed, and those that all need at least."""
+    smallest = smallest_image(model)
+    bounded = format == "torch-export" or needs_large_images(model)
+    return smallest, smallest if bounded else 1
+
+
+def inference_settings(model: Any) -> dict[str, Any]:
+    """Thresholds of the scores and of the suppression, and the most detections of an image."""
+    if isinstance(model, GeneralizedRCNN):
+        predictor: Any = model.roi_heads.box_predictor
+        predictor = predictor[-1] if isinstance(predictor, nn.ModuleList) else predictor
+        threshold, overlap = predictor.test_score_thresh, predictor.test_nms_thresh
+        most = predictor.test_topk_per_image
+    else:
+        threshold, overlap = model.test_score_thresh, model.test_nms_thresh
+        most = model.max_detections_per_image
+    return {"score_threshold": threshold, "nms_threshold": overlap, "max_detections": most}
+
+
+def detector_metadata(model: Any, class_names: Sequence[str] = ()) -> dict[str, str]:
+    """What whoever runs the file wants to know: all as text.
+
+    Args:
+        class_names: K names; left out if there are none.
+    """
+    texts = {
+        "sepc_version": __version__,
+        "detector": type(model).__name__,
+        "input_format": getattr(model, "input_format", None) or "RGB",
+        "pixel_mean": ",".join(f"{x:g}" for x in model.pixel_mean.flatten().tolist()),
+        "pixel_std": ",".join(f"{x:g}" for x in model.pixel_std.flatten().tolist()),
+        "inclusive_boxes": str(getattr(model, "inclusive_boxes", False)).lower(),
+        **{name: str(value) for name, value in inference_settings(model).items()},
+    }
+    return {**texts, "class_names": join_names(class_names)} if class_names else texts
+
+
+def _check_two_stage(format: str, signature: Signature) -> None:
+    if format != "torchscript":
+        raise ExportError(
+            f"can't export a two-stage detector as {format}: expected torchscript. Detectron2's "
+            "find_top_rpn_proposals takes a branch on aten::all of the proposals being finite, a "
+            "value of the image, which torch.export does not follow"
+        )
+    if signature.batch is not None:
+        raise ValueError(
+            f"expected one image at a time for a two-stage detector, got batch={signature.batch}"
+        )

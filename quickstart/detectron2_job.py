@@ -1,0 +1,112 @@
+"""Training with Detectron2: train_net.py on the quick start's config."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from sepc.export import Agreement, join_names
+
+from .evaluation import busiest_image
+from .settings import Settings
+
+
+class TrainingFailed(RuntimeError):
+    """train_net.py has ended with an error, and has said which."""
+
+
+def why_unavailable() -> str | None:
+    """Why Detectron2 can't be used here, or None if it can."""
+    try:
+        import detectron2.engine
+        import detectron2.modeling  # noqa: F401
+    except ImportError as error:
+        return str(error)
+    return None
+
+
+def config_file(repository: Path, variant: str) -> Path:
+    return repository / "configs" / "quickstart" / f"retinanet_{variant}.py"
+
+
+def train(settings: Settings, repository: Path) -> None:
+    """Train and evaluate, or go on where the last checkpoint is.
+
+    Raises:
+        TrainingFailed: train_net.py returned an error.
+        KeyboardInterrupt: it was stopped.
+    """
+    command = [
+        sys.executable,
+        str(repository / "train_net.py"),
+        "--config-file",
+        str(config_file(repository, settings.variant)),
+        "--resume",
+        f"train.output_dir={settings.output}",
+        f"train.max_iter={settings.iterations}",
+        f"+dataloader.evaluator.output_dir={settings.results.parent}",
+    ]
+    environment = {"PYTHONWARNINGS": "ignore", **os.environ}  # of libraries about each other
+    environment["DETECTRON2_DATASETS"] = str(settings.data.parent)
+    process = subprocess.Popen(command, env=environment)
+    with _signals_to(process):
+        status = process.wait()
+    if status in (130, -signal.SIGINT, 143, -signal.SIGTERM):
+        raise KeyboardInterrupt
+    if status != 0:
+        raise TrainingFailed(f"train_net.py has ended with status {status}, see above")
+
+
+@contextlib.contextmanager
+def _signals_to(process: subprocess.Popen) -> Iterator[None]:
+    """Leaves it to the training to end on a signal: it saves a checkpoint first."""
+
+    def pass_on(signum: int, frame: FrameType | None) -> None:
+        if signum != signal.SIGINT:  # the terminal sends that one to both
+            process.send_signal(signum)
+
+    old = {s: signal.signal(s, pass_on) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in old.items():
+            signal.signal(signum, handler)
+
+
+def export(settings: Settings, repository: Path) -> Agreement:
+    """The trained detector as ONNX, checked on images of several sizes.
+
+    Among them is the one with the most detections.
+    """
+    from detectron2.config import LazyConfig
+
+    from sepc.d2.export.config import config_metadata, fit_sizes, load_model, read_images
+    from sepc.d2.export.job import export_model, smallest_image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cfg = LazyConfig.load(str(config_file(repository, settings.variant)))
+    model = load_model(cfg, str(settings.weights))
+    content = json.loads(settings.val_json.read_text())
+    busiest = busiest_image(settings.load_results())
+    entries = sorted(content["images"], key=lambda entry: entry["id"] != busiest)
+    files = [str(settings.val_images / entry["file_name"]) for entry in entries[:3]]
+    images = read_images(cfg, files)
+    # the exporter looks at the first, which has to be enlarged for it; then as it is
+    fitted = fit_sizes(images, None, first_above=smallest_image(model), least=1)
+    names = [category["name"] for category in content["categories"]]
+    return export_model(
+        model,
+        settings.onnx,
+        format="onnx",
+        images=[*fitted, images[0]],
+        metadata={**config_metadata(cfg), "class_names": join_names(names)},
+    )

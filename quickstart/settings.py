@@ -1,0 +1,111 @@
+"""What a run of the quick start was asked for, and where its files lie."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sepc.files import written_whole
+
+VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training.
+
+    Args:
+        data: folder with the data, in COCO's layout.
+        output: folder of this run alone.
+        variant: of the SEPC head, or "plain" for the head of the library.
+        binding: "detectron2" or "torchvision".
+        iterations: of training.
+    """
+
+    data: Path
+    output: Path
+    variant: str
+    binding: str
+    iterations: int
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise ValueError(
+                f"unknown variant: expected one of {list(VARIANTS)}, got {self.variant!r}"
+            )
+        if self.iterations < 1:
+            raise ValueError(f"expected at least one iteration, got {self.iterations}")
+
+    @property
+    def val_json(self) -> Path:
+        return self.data / "annotations" / "instances_val2017.json"
+
+    @property
+    def val_images(self) -> Path:
+        return self.data / "val2017"
+
+    @property
+    def metrics(self) -> Path:
+        return self.output / "metrics.json"
+
+    @property
+    def results(self) -> Path:
+        """Detections on the validation images, in COCO's results format."""
+        return self.output / "inference" / "coco_instances_results.json"
+
+    @property
+    def weights(self) -> Path:
+        return self.output / "model_final.pth"
+
+    @property
+    def onnx(self) -> Path:
+        return self.output / "detector.onnx"
+
+    @property
+    def _finished(self) -> Path:
+        return self.output / "finished.json"
+
+    def claim(self) -> None:
+        """Make the output folder this run's, or find that it is.
+
+        Raises:
+            ValueError: if the folder has a run with other settings.
+            OSError: if it can't be written.
+        """
+        asked = self._as_text()
+        path = self.output / "quickstart.json"
+        try:
+            found = json.loads(path.read_text())
+        except FileNotFoundError:
+            with written_whole(path) as partial:
+                partial.write_text(json.dumps(asked, indent=2) + "\n")
+            return
+        different = [
+            f"{key} {found.get(key)} (asked for: {asked[key]})"
+            for key in asked
+            if found.get(key) != asked[key]
+        ]
+        if different:
+            raise ValueError(
+                f"{self.output} holds a run with other settings: {', '.join(different)}. "
+                "Choose another folder with --output, or move that one away"
+            )
+
+    def is_finished(self) -> bool:
+        """Whether the training and its evaluation have been done."""
+        return self._finished.is_file() and self.weights.is_file() and self.results.is_file()
+
+    def mark_finished(self, metrics: dict[str, float]) -> None:
+        with written_whole(self._finished) as partial:
+            partial.write_text(json.dumps(metrics, indent=2) + "\n")
+
+    def load_results(self) -> list[dict[str, Any]]:
+        return json.loads(self.results.read_text())
+
+    def _as_text(self) -> dict[str, Any]:
+        fields = dataclasses.asdict(self)
+        del fields["output"]
+        return {**fields, "data": str(self.data)}

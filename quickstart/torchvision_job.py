@@ -1,0 +1,165 @@
+"""Training with torchvision alone: where Detectron2 can't be had, the quick start uses this."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import RetinaNet
+
+from sepc.export import Agreement, export_onnx, join_names
+from sepc.files import written_whole
+from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
+
+from .coco_images import CocoImages
+from .evaluation import busiest_image, coco_metrics
+from .settings import Settings
+
+BATCH = 16
+LEARNING_RATE = 1e-3
+SEED = 1
+LOG_PERIOD = 20
+CHECKPOINT_PERIOD = 100
+EVAL_PERIOD = 500
+
+
+def train(settings: Settings) -> None:
+    """Train and evaluate, or go on where the last checkpoint is.
+
+    Raises:
+        FloatingPointError: if a loss is not finite; the last checkpoint stays.
+    """
+    torch.manual_seed(SEED)
+    train_json = settings.data / "annotations" / "instances_train2017.json"
+    data = CocoImages(train_json, settings.data / "train2017")
+    val = CocoImages(settings.val_json, settings.val_images)
+    model = build_small_retinanet(settings.variant, num_classes=len(data.category_ids))
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
+    )
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    checkpoint = settings.output / "checkpoint.pth"
+    start = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        start = state["iteration"]
+        print(f"continuing after {start} of {settings.iterations} iterations", flush=True)
+
+    began = time.perf_counter()
+    for iteration in range(start, settings.iterations):
+        losses = _step(model.train(), optimizer, *data.batch(iteration, BATCH, SEED), iteration)
+        scheduler.step()
+        done = iteration + 1
+        last = done == settings.iterations
+        if done % LOG_PERIOD == 0 or last:
+            losses["lr"] = float(scheduler.get_last_lr()[0])
+            pace = (time.perf_counter() - began) / (done - start)
+            _report(done, settings, losses, pace)
+        if last or done % EVAL_PERIOD == 0:
+            losses |= _evaluate(model, val, settings)
+        if done % LOG_PERIOD == 0 or last or "bbox/AP" in losses:
+            with settings.metrics.open("a") as file:
+                file.write(json.dumps({"iteration": iteration, **losses}) + "\n")
+        if last or done % CHECKPOINT_PERIOD == 0:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            with written_whole(checkpoint) as partial:
+                torch.save({**state, "iteration": done}, partial)
+    if not settings.results.exists():  # all trained, but stopped before the evaluation was done
+        _evaluate(model, val, settings)
+    with written_whole(settings.weights) as partial:
+        torch.save(model.state_dict(), partial)
+
+
+def _step(
+    model: RetinaNet,
+    optimizer: torch.optim.Optimizer,
+    images: list[Tensor],
+    targets: list[dict[str, Tensor]],
+    iteration: int,
+) -> dict[str, float]:
+    losses = model(images, targets)
+    total = sum(losses.values())
+    values = {
+        "total_loss": total.item(),
+        "loss_cls": losses["classification"].item(),
+        "loss_box_reg": losses["bbox_regression"].item(),
+    }
+    if not math.isfinite(values["total_loss"]):
+        text = ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
+        raise FloatingPointError(
+            f"training stopped: a loss is not finite at iteration {iteration}: {text}; "
+            "the last checkpoint is kept"
+        )
+    optimizer.zero_grad()
+    total.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=10)
+    optimizer.step()
+    return values
+
+
+def _report(done: int, settings: Settings, losses: dict[str, float], pace: float) -> None:
+    left = timedelta(seconds=round(pace * (settings.iterations - done)))
+    print(
+        f"iteration {done}/{settings.iterations}  eta {left}  "
+        f"total_loss {losses['total_loss']:.3f}  loss_cls {losses['loss_cls']:.3f}  "
+        f"loss_box_reg {losses['loss_box_reg']:.3f}  lr {losses['lr']:.2g}  {pace:.3f} s each",
+        flush=True,
+    )
+
+
+@torch.no_grad()
+def _evaluate(model: RetinaNet, val: CocoImages, settings: Settings) -> dict[str, float]:
+    model.eval()
+    results = []
+    for start in range(0, len(val.ids), BATCH):
+        images = [image.float() / 255 for image in val.images[start : start + BATCH]]
+        for image_id, found in zip(val.ids[start : start + BATCH], model(images), strict=True):
+            found["boxes"][:, 2:] -= found["boxes"][:, :2]
+            results += [
+                {
+                    "image_id": image_id,
+                    "category_id": val.category_ids[label],
+                    "bbox": box,
+                    "score": score,
+                }
+                for box, label, score in zip(
+                    found["boxes"].tolist(),
+                    found["labels"].tolist(),
+                    found["scores"].tolist(),
+                    strict=True,
+                )
+            ]
+    with written_whole(settings.results) as partial:
+        partial.write_text(json.dumps(results))
+    metrics = coco_metrics(settings.val_json, results)
+    print(f"on unseen images: AP {metrics['AP']:.1f}  AP50 {metrics['AP50']:.1f}", flush=True)
+    return {"bbox/AP": metrics["AP"], "bbox/AP50": metrics["AP50"]}
+
+
+def export(settings: Settings) -> Agreement:
+    """The trained detector as ONNX, checked on the image with the most detections."""
+    val = CocoImages(settings.val_json, settings.val_images)
+    model = build_small_retinanet(settings.variant, num_classes=len(val.category_ids))
+    model.load_state_dict(torch.load(settings.weights, weights_only=True))
+    model.eval()
+    busiest = busiest_image(settings.load_results())
+    image = val.images[val.ids.index(busiest) if busiest is not None else 0]
+    return export_onnx(
+        ExportableRetinaNet(model),
+        settings.onnx,
+        image=image,
+        reference=lambda x: detect(model, x),
+        metadata={
+            "class_names": join_names(val.class_names),
+            "input_format": "RGB",
+            "score_threshold": str(model.score_thresh),
+        },
+    )

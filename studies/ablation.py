@@ -1,0 +1,255 @@
+#!/usr/bin/env python
+"""Train small detectors that differ in one thing, and tabulate and plot what came of it.
+
+    python -m studies.ablation                             # every detector with every head: hours
+    python -m studies.ablation --detectors retinanet fcos  # some of it
+    python -m studies.ablation --study changes             # one change of the trunk at a time
+    python -m studies.ablation --study timing              # of a training step, on an idle machine
+    python -m studies.ablation --study none                # tables and plots of what there is
+    python -m studies.ablation --smoke                     # minutes; proves that it works
+
+It can be stopped at any time, and the same command goes on. Finished runs are kept in a JSON file
+of the repository, so that they need not be trained again, and another machine can go on.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from sepc.data.coco_folder import write_dataset
+from sepc.files import written_whole
+from sepc.sections import write_section
+from studies import Record, Run, exit_status, train_all
+from studies.plot import plot_rows
+from studies.record import METRICS
+from studies.summary import collect, format_grid, format_table
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+QUICKSTART = "configs/quickstart"
+IN_PLOTS = ("AP", "APs", "APm", "APl")
+HEADS = ("plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc")
+# Where a detector's plain head takes its norm.
+PLAIN_NORM = {
+    "retinanet": "model.head.norm",
+    "fcos": "model.head.norm",
+    "atss": "model.head.trunk.norm",
+    "free_anchor": "model.head.norm",
+    "fsaf": "model.head.trunk.norm",
+    "fsaf_retinanet": "model.head.trunk.norm",
+    "gfl": "model.head.trunk.norm",
+}
+# Each is one change of RetinaNet with pconv_ibn: its config, and its overrides.
+CHANGES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "plain towers with iBN": ("retinanet_towers", ()),
+    "no cross-level terms": ("retinanet_pconv_ibn", ("+model.head.trunk.cross_level=False",)),
+    "GN for iBN": ("retinanet_pconv_ibn", ("+model.head.trunk.norm=GN",)),
+    "width 128": ("retinanet_pconv_ibn", ("+model.head.trunk.out_channels=128",)),
+    "width 256": ("retinanet_pconv_ibn", ("+model.head.trunk.out_channels=256",)),
+    "upsampling to the stride": (
+        "retinanet_pconv_ibn",
+        ("+model.head.trunk.upsampling=stride",),
+    ),
+    "size-keeping weights": ("retinanet_pconv_ibn", ("+model.head.trunk.init_std=null",)),
+    "two convolutions per branch": (
+        "retinanet_pconv_ibn",
+        ("+model.head.trunk.num_branch_convs=2",),
+    ),
+    "four convolutions per branch": (
+        "retinanet_pconv_ibn",
+        ("+model.head.trunk.num_branch_convs=4",),
+    ),
+    "half the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.0005",)),
+    "twice the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.002",)),
+    "pre-trained backbone": (
+        "retinanet_pconv_ibn",
+        ("train.init_checkpoint={output}/pretrained.pth",),
+    ),
+}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    studies = ("detectors", "changes", "timing", "none")
+    parser.add_argument("--study", choices=studies, default="detectors")
+    parser.add_argument("--detectors", nargs="+", choices=PLAIN_NORM, default=list(PLAIN_NORM))
+    parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
+    parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--iterations", type=int, default=1500)
+    parser.add_argument("--train-images", type=int, default=4000)
+    parser.add_argument("--val-images", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--output", type=Path, default=Path("output/ablation"))
+    parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "ablation")
+    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md", help="for AP")
+    parser.add_argument("--smoke", action="store_true", help="a few iterations, results apart")
+    args = parser.parse_args(argv)
+    if args.smoke:
+        args.seeds, args.iterations, args.train_images, args.val_images = [1], 8, 16, 8
+        args.output = args.output.with_name(args.output.name + "_smoke")
+        args.results = args.output / "results"
+        args.readme = args.results / "README.md"
+    return args
+
+
+def head_labels(detector: str, head: str) -> dict[str, str]:
+    return {"detector": detector, "head": head}
+
+
+def change_labels(change: str) -> dict[str, str]:
+    base = head_labels("retinanet", "pconv_ibn")
+    return {**base, "change": change.replace(" ", "_")} if change in CHANGES else base
+
+
+def config_of(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
+    """File and overrides; the plain heads differ in their norm."""
+    norm = {"plain": "null", "plain_gn": "GN"}.get(head)
+    overrides = (f"++{PLAIN_NORM[detector]}={norm}",) if norm else ()
+    return f"{QUICKSTART}/{detector}_{'plain' if norm else head}.py", overrides
+
+
+def runs(args: argparse.Namespace) -> list[Run]:
+    """By detector or change, then by seed: each is complete before the next one starts."""
+    training = (
+        f"train.max_iter={args.iterations}",
+        f"train.eval_period={args.iterations}",
+        "train.checkpointer.period=250",
+        "train.checkpointer.max_to_keep=1",
+    )
+    wanted: list[tuple[Mapping[str, str], str, tuple[str, ...], int]] = []
+    if args.study == "detectors":
+        for detector in args.detectors:
+            wanted += [
+                (head_labels(detector, head), *config_of(detector, head), seed)
+                for seed in args.seeds
+                for head in args.heads
+            ]
+    elif args.study == "changes":
+        for seed in args.seeds:
+            wanted.append((change_labels(""), *config_of("retinanet", "pconv_ibn"), seed))
+        for change in args.changes:
+            config, overrides = CHANGES[change]
+            wanted += [
+                (change_labels(change), f"{QUICKSTART}/{config}.py", overrides, seed)
+                for seed in args.seeds
+            ]
+    return [
+        Run(labels, config, seed, (*overrides, *training))
+        for labels, config, overrides, seed in wanted
+    ]
+
+
+def time_training(args: argparse.Namespace, data: Path) -> None:
+    """Milliseconds of a training step, and their ratio to the plain head with GN."""
+    os.environ["DETECTRON2_DATASETS"] = str(data)  # before Detectron2 is imported, which reads it
+    from studies.timing import ratio, time_steps
+
+    path = args.results / "timing.json"
+    timing = json.loads(path.read_text()) if path.exists() else {}
+    for detector in args.detectors:
+        print(f"timing {detector}", flush=True)
+        configs = {head: config_of(detector, head) for head in HEADS}
+        seconds = time_steps({h: (str(REPOSITORY / f), o) for h, (f, o) in configs.items()})
+        timing[detector] = {
+            head: {
+                "ms": round(1000 * statistics.median(times), 1),
+                "ratio": round(ratio(times, seconds["plain_gn"]), 3),
+            }
+            for head, times in seconds.items()
+        }
+        timing[detector]["threads"] = torch.get_num_threads()
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(timing, indent=1) + "\n")
+
+
+def pretrain(args: argparse.Namespace, output: Path) -> None:
+    """The backbone of the change "pre-trained backbone", on images of another seed."""
+    from quickstart.coco_images import CocoImages
+    from sepc.d2.engine import load_config
+    from studies.pretrain import pretrain_backbone
+
+    path, data = output / "pretrained.pth", output / "pretraining"
+    if path.exists():
+        return
+    write_dataset(data, train_images=args.train_images, val_images=1, seed=1000)
+    images = CocoImages(data / "annotations" / "instances_train2017.json", data / "train2017")
+    cfg = load_config(str(REPOSITORY / QUICKSTART / "retinanet_pconv_ibn.py"))
+    share = pretrain_backbone(cfg, images, path, iterations=args.iterations)
+    print(f"pre-training: {100 * share:.1f} % of the crops told right at the end", flush=True)
+
+
+def report(args: argparse.Namespace, record: Record) -> None:
+    """Write the tables and the plots of the runs that are finished."""
+    page = args.results / "README.md"
+    if not page.exists():
+        names = ("ablation", "detectors", "changes")
+        empty = "\n\n".join(f"<!-- {name} -->\n<!-- /{name} -->" for name in names)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"# Ablation\n\n{empty}\n")
+    timing_file = args.results / "timing.json"
+    timing = json.loads(timing_file.read_text()) if timing_file.exists() else {}
+    where = f"generated images, {args.iterations} iterations; dots are seeds, lines their mean"
+    groups, tables = {}, []
+    for detector in PLAIN_NORM:
+        step = timing.get(detector, {})
+        notes = {h: f"{step[h]['ms']:.0f} ({step[h]['ratio']:.2f})" for h in HEADS if h in step}
+        rows = collect(record, {head: head_labels(detector, head) for head in HEADS}, notes)
+        if rows:
+            groups[detector] = rows
+            time_head = (
+                f"ms per step, {step['threads']} threads (ratio to plain_gn)" if step else ""
+            )
+            tables.append(format_table(rows, head=detector, metrics=METRICS, note_head=time_head))
+    write_section(page, "detectors", "\n\n".join(tables) or "Nothing is finished yet.")
+    if groups:
+        ap = format_grid(
+            record,
+            HEADS,
+            list(groups),
+            head="AP",
+            labels_of=lambda head, detector: head_labels(detector, head),
+        )
+        write_section(args.readme, "ablation", ap)
+        plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)
+    labels = {name: change_labels(name) for name in ("pconv_ibn", *CHANGES)}
+    rows = collect(record, labels)
+    table = format_table(rows, head="RetinaNet, pconv_ibn", metrics=METRICS)
+    write_section(page, "changes", table if len(rows) > 1 else "Nothing is finished yet.")
+    if len(rows) > 1:
+        plot_rows({"": rows}, args.results / "changes.png", metrics=IN_PLOTS, title=where)
+    print(f"tables and plots: {page}")
+
+
+def study(args: argparse.Namespace) -> None:
+    images = {"train_images": args.train_images, "val_images": args.val_images}
+    output = args.output.expanduser().resolve()
+    data = output / "data"
+    record = Record(args.results / "runs.json", {"iterations": args.iterations, **images})
+    if args.study != "none":
+        write_dataset(data / "shapes", **images)
+    if args.study == "timing":
+        time_training(args, data)
+    if args.study == "changes" and "pre-trained backbone" in args.changes:
+        pretrain(args, output)
+    folders = dict(repository=REPOSITORY, data=data, output=output)
+    try:
+        train_all(runs(args), record, **folders, workers=args.workers)
+    finally:
+        report(args, record)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    return exit_status(lambda: study(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

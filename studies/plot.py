@@ -1,0 +1,56 @@
+"""Every seed of every setting as a dot, and their mean as a line."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sepc.files import written_whole
+
+from .summary import Row
+
+
+def plot_rows(
+    groups: Mapping[str, Sequence[Row]], path: Path, *, metrics: Sequence[str], title: str
+) -> None:
+    """Draw one line of panels per group, one panel per metric; a name has one color in all.
+
+    Args:
+        groups: rows by the name of their group, from the top to the bottom.
+        path: picture to write.
+        metrics: of the panels, left to right.
+        title: says on what it was measured.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    heights = [max(1, len(rows)) for rows in groups.values()]
+    size = (2.2 + 2.2 * len(metrics), 1.1 + 0.3 * sum(heights) + 0.3 * len(heights))
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(
+        len(groups), len(metrics), sharex="col", sharey="row", squeeze=False, height_ratios=heights
+    )
+    names = dict.fromkeys(row.name for rows in groups.values() for row in rows)
+    colors = {name: f"C{i}" for i, name in enumerate(names)}
+    for line, (group, rows) in zip(panels, groups.items(), strict=True):
+        for panel, metric in zip(line, metrics, strict=True):
+            for y, row in enumerate(rows):
+                values, color = row.values[metric], colors[row.name]
+                panel.plot(values, [y] * len(values), "o", color=color, markersize=4, alpha=0.6)
+                mean = statistics.fmean(values)
+                panel.plot([mean, mean], [y - 0.3, y + 0.3], color=color, linewidth=2)
+            panel.grid(axis="x", alpha=0.3)
+            panel.spines[["top", "right"]].set_visible(False)
+        line[0].set_yticks(range(len(rows)), [row.name for row in rows])
+        line[0].set_ylim(len(rows) - 0.5, -0.5)  # the first one on top
+        line[0].set_ylabel(group, fontweight="bold")
+    for panel, metric in zip(panels[0], metrics, strict=True):
+        panel.set_title(metric)
+    figure.suptitle(title, fontsize="medium")
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=110, format="png")

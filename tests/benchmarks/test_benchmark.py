@@ -1,0 +1,57 @@
+"""The benchmarks run and report; how long anything takes is nobody's test."""
+
+import importlib
+import json
+import sys
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """A benchmark's main() with a command line; returns its rows."""
+    threads = torch.get_num_threads()
+
+    def call(tool, *arguments):
+        out = tmp_path / "report"
+        command = [tool, *arguments, "--rounds", "1", "--threads", "1", "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", command)
+        assert importlib.import_module(f"benchmarks.{tool}").main() == 0
+        assert "| " in out.with_suffix(".md").read_text()
+        return json.loads(out.with_suffix(".json").read_text())["rows"]
+
+    yield call
+    torch.set_num_threads(threads)
+
+
+SMALL = ("--size", "64", "48", "--channels", "8", "--stages", "1")
+
+
+@pytest.mark.parametrize("mode", ["inference", "train"])
+def test_trunk(run, mode):
+    pytest.importorskip("matplotlib")
+    rows = run("trunk", *SMALL, "--mode", mode, "--dtype", "bfloat16")
+    names = {(row["variant"], row["contender"]) for row in rows}
+    for variant in ("pconv", "pconv_ibn", "sepc_lite", "sepc"):
+        for contender in ("reference", "sepc", "reference bfloat16", "sepc bfloat16"):
+            assert (variant, contender) in names
+    reference = [row for row in rows if row["contender"] == "reference"]
+    assert {row["ratio"] for row in reference} == {1.0}
+    assert all((row["memory_mb"] > 0) == (mode == "train") for row in rows)
+
+
+def test_sweep(run):
+    pytest.importorskip("matplotlib")
+    rows = run("trunk", *SMALL, "--variants", "pconv_ibn", "--sweep", "stages")
+    assert sorted({row["stages"] for row in rows}) == [1, 2, 4, 6]
+
+
+def test_whole_detectors(run):
+    pytest.importorskip("detectron2")
+    rows = run("detectors", "--size", "64", "64", "--variants", "sepc_lite")
+    assert [row["head"] for row in rows] == ["as Detectron2 has it", "plain head", "sepc_lite"]
+    for row in rows:
+        assert 0 < row["head_ms"] < row["ms"]
+        assert 0 < row["backbone_ms"] < row["ms"]
+    assert rows[0]["ratio"] == 1.0
