@@ -31,7 +31,7 @@ from torch import nn
 
 from sepc import optimize_for_inference
 from sepc.d2.engine import load_config
-from sepc.files import written_whole
+from sepc.files import atomic_write
 
 from .trunk import DTYPES, VARIANTS, Step, describe_machine, measure, quartiles
 
@@ -50,9 +50,9 @@ def main() -> int:
     rows = [row for detector in args.detectors for row in measure_detector(detector, args)]
     report = {"machine": describe_machine(args), "command": " ".join(sys.argv[1:]), "rows": rows}
     table = format_table(report)
-    with written_whole(args.out.with_suffix(".json")) as partial:
+    with atomic_write(args.out.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(report, indent=1) + "\n")
-    with written_whole(args.out.with_suffix(".md")) as partial:
+    with atomic_write(args.out.with_suffix(".md")) as partial:
         partial.write_text(table)
     print(f"\n{table}\nwritten: {args.out.with_suffix('')}.json, .md")
     return 0

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
 INK, LINE, SOFT = "#1f2328", "#8c959f", "#f3f4f6"
-# Okabe and Ito's colours, which the colour-blind can tell apart
+# Okabe and Ito's colors, which the color-blind can tell apart
 SAME, FINER, COARSER = "#0072B2", "#D55E00", "#007D5A"
 WIDTH, HEIGHT = 1200, 690  # in pixels, as are all coordinates
 CELL = 10
@@ -40,7 +40,7 @@ def feature_map(
     window: tuple[int, int] | None = None,
     color: str = INK,
 ) -> None:
-    """A square map; ``window`` (first cell from top and left, number of cells) is coloured."""
+    """A square map; ``window`` (first cell from top and left, number of cells) is colored."""
     edge = cells * CELL
     left, top = center[0] - edge / 2, center[1] + edge / 2
     ax.add_patch(Rectangle((left, top - edge), edge, edge, fc=SOFT, ec="none"))
@@ -95,7 +95,7 @@ def draw_stage(ax: Axes) -> None:
 def draw_level(ax: Axes) -> None:
     """Right: how one level comes about."""
     text(ax, 800, 655, "One level", size=15)
-    subtitle = "from itself and both neighbours, each through its own kernel"
+    subtitle = "from itself and both neighbors, each through its own kernel"
     text(ax, 800, 630, subtitle, size=11.5)
     maps, kernels, results, total = 505, 650, 836, 924
     coarser, same, finer = 548, 390, 200
@@ -140,7 +140,7 @@ def draw_level(ax: Axes) -> None:
 
 
 def draw_formula(ax: Axes) -> None:
-    """The equation, its terms in the colours of the kernels."""
+    """The equation, its terms in the colors of the kernels."""
     pieces = (
         ("$y_l$", INK),
         ("$=$", INK),

@@ -37,7 +37,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--compare", action="store_true", help="train the plain head as well, print both tables"
     )
     parser.add_argument("--binding", choices=("auto", "detectron2", "torchvision"), default="auto")
-    # fewer are soon learnt by heart; one takes a few milliseconds to generate
+    # fewer are soon learned by heart; one takes a few milliseconds to generate
     parser.add_argument("--train-images", type=int, default=4000)
     parser.add_argument("--val-images", type=int, default=200)
     args = parser.parse_args(argv)

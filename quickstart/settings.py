@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sepc.files import written_whole
+from sepc.files import atomic_write
 
 VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain")
 
@@ -80,7 +80,7 @@ class Settings:
         try:
             found = json.loads(path.read_text())
         except FileNotFoundError:
-            with written_whole(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(asked, indent=2) + "\n")
             return
         different = [
@@ -99,7 +99,7 @@ class Settings:
         return self._finished.is_file() and self.weights.is_file() and self.results.is_file()
 
     def mark_finished(self, metrics: dict[str, float]) -> None:
-        with written_whole(self._finished) as partial:
+        with atomic_write(self._finished) as partial:
             partial.write_text(json.dumps(metrics, indent=2) + "\n")
 
     def load_results(self) -> list[dict[str, Any]]:

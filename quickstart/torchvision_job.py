@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.models.detection import RetinaNet
 
 from sepc.export import Agreement, export_onnx, join_names
-from sepc.files import written_whole
+from sepc.files import atomic_write
 from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
 
 from .coco_images import CocoImages
@@ -70,11 +70,11 @@ def train(settings: Settings) -> None:
                 file.write(json.dumps({"iteration": iteration, **losses}) + "\n")
         if last or done % CHECKPOINT_PERIOD == 0:
             state = {name: part.state_dict() for name, part in parts.items()}
-            with written_whole(checkpoint) as partial:
+            with atomic_write(checkpoint) as partial:
                 torch.save({**state, "iteration": done}, partial)
     if not settings.results.exists():  # all trained, but stopped before the evaluation was done
         _evaluate(model, val, settings)
-    with written_whole(settings.weights) as partial:
+    with atomic_write(settings.weights) as partial:
         torch.save(model.state_dict(), partial)
 
 
@@ -137,7 +137,7 @@ def _evaluate(model: RetinaNet, val: CocoImages, settings: Settings) -> dict[str
                     strict=True,
                 )
             ]
-    with written_whole(settings.results) as partial:
+    with atomic_write(settings.results) as partial:
         partial.write_text(json.dumps(results))
     metrics = coco_metrics(settings.val_json, results)
     print(f"on unseen images: AP {metrics['AP']:.1f}  AP50 {metrics['AP50']:.1f}", flush=True)

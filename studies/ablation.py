@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from sepc.data.coco_folder import write_dataset
-from sepc.files import written_whole
+from sepc.files import atomic_write
 from sepc.sections import write_section
 from studies import Record, Run, exit_status, train_all
 from studies.plot import plot_rows
@@ -166,7 +166,7 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
             for head, times in seconds.items()
         }
         timing[detector]["threads"] = torch.get_num_threads()
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(timing, indent=1) + "\n")
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from sepc.d2.calibrate import NORMS, calibrate
-from sepc.files import written_whole
+from sepc.files import atomic_write
 
 ALPHAS = (1.0, 0.75, 0.5, 0.25, 0.0)
 TITLES = {"pyramid": "norms of the pyramid", "all": "all norms"}
@@ -85,7 +85,7 @@ def plot_gain(
     for norms, values in gain.items():
         shares = [1 - float(alpha) for alpha in values]
         axes.plot(shares, [x[metric] for x in values.values()], "o-", label=TITLES[norms])
-    axes.axhline(on_source, color="grey", linestyle="--", label="images without the shift")
+    axes.axhline(on_source, color="gray", linestyle="--", label="images without the shift")
     axes.set_xlabel("share of the new domain's statistics (1 - alpha)")
     axes.set_ylabel(metric)
     axes.set_ylim(bottom=0)
@@ -93,5 +93,5 @@ def plot_gain(
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     axes.set_title(title, fontsize="medium")
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=110, format="png")

@@ -24,7 +24,7 @@ from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of
 from sepc.d2.datasets import check_registered
-from sepc.files import written_whole
+from sepc.files import atomic_write
 from sepc.program import exit_status
 from sepc.sections import write_section
 from studies.calibration import gain_table, measure_gain, plot_gain
@@ -62,7 +62,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 def run(args: argparse.Namespace) -> None:
     found = measure(args)
-    with written_whole(args.docs / "norms" / "calibration.json") as partial:
+    with atomic_write(args.docs / "norms" / "calibration.json") as partial:
         partial.write_text(json.dumps(found, indent=1) + "\n")
     on_source = found["without the shift"][METRIC]
     text = f"{METRIC} on images without the shift: {on_source:.1f}."

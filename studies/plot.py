@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sepc.files import written_whole
+from sepc.files import atomic_write
 
 from .summary import Row
 
@@ -52,5 +52,5 @@ def plot_rows(
     for panel, metric in zip(panels[0], metrics, strict=True):
         panel.set_title(metric)
     figure.suptitle(title, fontsize="medium")
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=110, format="png")

@@ -14,7 +14,7 @@ from torchvision.ops import roi_align
 
 from quickstart.coco_images import CocoImages
 from sepc.data.progress import progress
-from sepc.files import written_whole
+from sepc.files import atomic_write
 
 
 def pretrain_backbone(
@@ -74,7 +74,7 @@ def pretrain_backbone(
         for name, value in model.state_dict().items()
         if not name.startswith("linear.")
     }
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         torch.save({"model": weights}, partial)
     last = right[-max(1, iterations // 10) :]
     return sum(last) / len(last)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sepc.files import written_whole
+from sepc.files import atomic_write
 
 from .run import Run
 
@@ -59,7 +59,7 @@ class Record:
         """Keep the metrics of a finished run; the file is whole at any time."""
         rounded = {name: round(metrics[name], 3) for name in METRICS}
         self._runs[run.name] = {**run.as_dict(), "metrics": rounded}
-        with written_whole(self.path) as partial:
+        with atomic_write(self.path) as partial:
             content = {"setting": self.setting, "runs": self._runs}
             partial.write_text(json.dumps(content, indent=1) + "\n")
 

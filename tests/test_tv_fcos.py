@@ -140,7 +140,7 @@ def test_image_that_is_not_finite_gives_no_detections(value):
 
 
 def test_four_images_can_be_learnt():
-    """One object per image, told apart by its colour: the classes and places are found."""
+    """One object per image, told apart by its color: the classes and places are found."""
     model = make_fcos("pconv_ibn")
     images = torch.zeros(4, 3, 64, 64)
     boxes = [[4, 8, 36, 40], [24, 20, 60, 56], [8, 24, 40, 60], [20, 4, 52, 36]]

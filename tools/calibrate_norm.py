@@ -24,7 +24,7 @@ from detectron2.utils.logger import setup_logger
 from sepc.d2 import engine
 from sepc.d2.calibrate import NORMS, batches_of, calibrate
 from sepc.d2.datasets import check_registered
-from sepc.files import written_whole
+from sepc.files import atomic_write
 from sepc.program import exit_status
 
 
@@ -44,7 +44,7 @@ def calibrate_checkpoint(args: argparse.Namespace) -> str:
     settings = {"alpha": args.alpha, "norms": args.norms}
     calibrate(model, batches, num_batches=count, progress=True, **settings)
     settings |= {"dataset": dataset, "images": count * batch_size}
-    with written_whole(target) as partial, partial.open("wb") as file:
+    with atomic_write(target) as partial, partial.open("wb") as file:
         torch.save({"model": model.state_dict(), "calibration": settings}, file)
     return f"{target}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
 

@@ -21,7 +21,7 @@ from sepc.d2.datasets import check_registered
 from sepc.d2.engine import dataset_names, evaluate, load_config
 from sepc.d2.export.run import ExportedModel, evaluate_on
 from sepc.export import ExportedDetector, load_exported
-from sepc.files import written_whole
+from sepc.files import atomic_write
 from sepc.program import exit_status
 
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     for task, values in metrics.items():
         print(f"{task}: " + "  ".join(f"{k} {v:.2f}" for k, v in values.items()))
     if args.json:
-        with written_whole(args.json) as partial:
+        with atomic_write(args.json) as partial:
             Path(partial).write_text(json.dumps(metrics, indent=2) + "\n")
 
 

@@ -7,7 +7,7 @@ With ``--categories coco`` it stands in for COCO itself: generated into ``<paren
 configuration that asks for ``coco_2017_train`` runs with ``DETECTRON2_DATASETS=<parent>``.
 
 With ``--shift`` the same scenes look as another camera might show them (less contrast, a cast of
-colour, blur, noise). In ``<parent>/shapes_shifted`` they are found as ``shapes_shifted_train`` and
+color, blur, noise). In ``<parent>/shapes_shifted`` they are found as ``shapes_shifted_train`` and
 ``shapes_shifted_val``:
 
     python tools/generate_data.py datasets/shapes_shifted --shift

@@ -67,7 +67,7 @@ def draw(args: argparse.Namespace) -> None:
 
 
 def objects_apart(boxes: list[list[float]], *, count: int = 3) -> list[tuple[float, float]]:
-    """Centres (x, y) of the first boxes that lie apart from those before them."""
+    """Centers (x, y) of the first boxes that lie apart from those before them."""
     kept: list[list[float]] = []
     for box in boxes:
         overlaps = (

@@ -67,7 +67,7 @@ def test_pretrained_backbone_is_the_detectors_own(tmp_path):
     cfg = load_config(str(ROOT / "configs/quickstart/retinanet_pconv_ibn.py"))
     path = tmp_path / "pretrained.pth"
     share = pretrain_backbone(cfg, images, path, iterations=12, batch=6)
-    assert share > 0.5, "six images are not learnt by heart"
+    assert share > 0.5, "six images are not learned by heart"
 
     model = instantiate(cfg.model)
     before = {name: value.clone() for name, value in model.state_dict().items()}

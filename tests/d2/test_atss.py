@@ -29,11 +29,11 @@ def test_threshold_is_of_the_class_score_alone(model):
 
 
 def test_anchors_on_the_padding_of_a_batch_are_ignored(model, monkeypatch):
-    labelled = []
+    labeled = []
     losses = model.losses
-    monkeypatch.setattr(model, "losses", lambda p, t: labelled.append(t) or losses(p, t))
+    monkeypatch.setattr(model, "losses", lambda p, t: labeled.append(t) or losses(p, t))
     model([image_input(128, 128, BOXES, [0, 1]), image_input(60, 33, BOXES[:1], [0])])
-    labels = labelled[0].labels
+    labels = labeled[0].labels
     assert not (labels[0] == -1).any()
     finest = (labels[1, : 16 * 16] == -1).view(16, 16)
     assert finest[8:].all() and finest[:, 8:].all()  # from 64 pixels on, its own padding

@@ -85,7 +85,7 @@ def test_other_channels_go_out():
     assert backbone(torch.randn(1, 3, 32, 32))["p2"].shape == (1, 4, 8, 8)
 
 
-def test_every_level_reads_its_neighbours():
+def test_every_level_reads_its_neighbors():
     fpn = make_fpn()
     backbone = PyramidConvBackbone(fpn=fpn, num_stages=1)
     x = torch.randn(1, 3, 128, 128)

@@ -28,7 +28,7 @@ def make(tmp_path, detector, **model_overrides):
 
 
 def test_every_anchor_ignored(tmp_path):
-    # the effective area covers no centre within its box, the ignored one everything
+    # the effective area covers no center within its box, the ignored one everything
     model = make(tmp_path, "fsaf", pos_scale=0.0, neg_scale=1e4)
     losses = model([image_input(64, 64, BOXES, [0, 1])])
     assert losses["loss_cls"].item() == losses["loss_box_reg"].item() == 0

@@ -18,7 +18,7 @@ def test_boxes_are_integrals_in_strides(tmp_path):
     from detectron2.config import instantiate
 
     model = instantiate(tiny_config(tmp_path, "pconv", "gfl").model)
-    anchors = torch.tensor([[-16.0, -16, 48, 48]])  # centred on (16, 16)
+    anchors = torch.tensor([[-16.0, -16, 48, 48]])  # centered on (16, 16)
     bins = torch.full((1, 4, 17), -50.0)
     for side, distance in enumerate([1, 2, 3, 16]):
         bins[0, side, distance] = 50.0

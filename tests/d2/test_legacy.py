@@ -138,7 +138,7 @@ def touches(boxes, size):
 
 
 def alone(scores, gap=1e-6):
-    """Which of the descending scores are further than ``gap`` from both neighbours."""
+    """Which of the descending scores are further than ``gap`` from both neighbors."""
     apart = scores[:-1] - scores[1:] > gap
     edge = torch.ones(1, dtype=torch.bool)
     return torch.cat([edge, apart]) & torch.cat([apart, edge])

@@ -183,7 +183,7 @@ def test_visualize_pyramid(weights, tmp_path, capsys):
         assert not output.exists()
 
 
-def test_centres_of_objects_apart():
+def test_centers_of_objects_apart():
     tool = load_tool("visualize_pyramid")
     boxes = [[0, 0, 10, 10], [5, 5, 15, 15], [20, 0, 30, 10], [20, 20, 30, 30], [40, 40, 50, 50]]
     assert tool.objects_apart(boxes) == [(5, 5), (25, 5), (25, 25)]

@@ -5,7 +5,7 @@ from sepc.data.shapes import SHAPES, outline, rasterize
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_outline_is_centred_and_has_side_one(shape):
+def test_outline_is_centered_and_has_side_one(shape):
     contour = outline(shape, aspect=1.3, angle=0.4)[0]
     lower, upper = contour.min(axis=0), contour.max(axis=0)
     np.testing.assert_allclose(lower + upper, 0, atol=1e-12)

@@ -16,7 +16,7 @@ def scene():
 
 
 def detail(image):
-    """Mean difference of neighbouring pixels of the grey image, blurred against noise or not."""
+    """Mean difference of neighboring pixels of the gray image, blurred against noise or not."""
     return np.abs(np.diff(image.astype(float).mean(2), axis=1)).mean()
 
 
@@ -30,7 +30,7 @@ def test_every_shift_does_what_it_is_called():
     assert shifted["contrast"].mean() < image.mean()
     assert detail(shifted["blur"]) < 0.9 * detail(image)
     assert detail(shifted["noise"]) > 1.5 * detail(image)
-    red, green, blue = (shifted["colour"][..., c].mean() / image[..., c].mean() for c in range(3))
+    red, green, blue = (shifted["color"][..., c].mean() / image[..., c].mean() for c in range(3))
     assert red > green > blue
 
 
@@ -75,7 +75,7 @@ def test_data_of_before_there_were_shifts_have_none(tmp_path):
 
 
 def test_unknown_shift(tmp_path):
-    message = "expected shifts among contrast, colour, blur, noise, got fog"
+    message = "expected shifts among contrast, color, blur, noise, got fog"
     with pytest.raises(ValueError, match=message):
         shift_image(scene(), ["fog"], **WHERE)
     with pytest.raises(ValueError, match=message):

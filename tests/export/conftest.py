@@ -1,4 +1,4 @@
-"""Small detectors that have learnt four generated images: they find what is clearly there."""
+"""Small detectors that have learned four generated images: they find what is clearly there."""
 
 import logging
 

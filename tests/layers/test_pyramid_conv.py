@@ -95,7 +95,7 @@ def test_deformation_is_decided_by_the_output_level():
         assert not torch.allclose(before[level], after[level]), f"level {level} did not deform"
 
 
-def test_shared_conv_is_pyramid_conv_without_neighbours():
+def test_shared_conv_is_pyramid_conv_without_neighbors():
     shared, pyramid = randomize(SharedConv(3, 4)), PyramidConv(3, 4)
     for parameter in pyramid.parameters():
         nn.init.zeros_(parameter)

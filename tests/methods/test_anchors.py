@@ -4,7 +4,7 @@ from sepc.methods.anchors import cells_on_image, grid_anchors, legacy_cell_ancho
 
 
 def test_legacy_anchors_by_hand() -> None:
-    """Stride 8: the centre is 3.5; a side of 32 pixels, the last counted in, is -12 to 19."""
+    """Stride 8: the center is 3.5; a side of 32 pixels, the last counted in, is -12 to 19."""
     (square,) = legacy_cell_anchors(8, [4], [1.0])
     assert square.tolist() == [-12, -12, 20, 20]
     # ratio 4 = height over width: 16 x 64

@@ -36,7 +36,7 @@ def test_the_threshold_adapts_to_the_candidates() -> None:
 
 
 def test_candidates_of_one_iou_reach_their_own_mean() -> None:
-    """Four anchors around the centre of the box: the deviation is 0, and all are positive."""
+    """Four anchors around the center of the box: the deviation is 0, and all are positive."""
     offsets = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]) * 3.3
     anchors = torch.cat([offsets - 7, offsets + 7], dim=1) + 50
     box = torch.tensor([[40.0, 40.0, 60.0, 60.0]])
@@ -57,7 +57,7 @@ def test_a_contested_anchor_goes_to_the_highest_iou() -> None:
     assert atss_assign(anchors, boxes, [1]).tolist() == [1]
 
 
-def test_positives_have_their_centre_inside_and_are_among_the_nearest() -> None:
+def test_positives_have_their_center_inside_and_are_among_the_nearest() -> None:
     anchors = square_anchors(8)
     boxes = torch.tensor([[10.0, 12.0, 41.0, 50.0], [30.0, 5.0, 79.0, 60.0]])
     assignment = atss_assign(anchors, boxes, NUM_ANCHORS, topk=4)

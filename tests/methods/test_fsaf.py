@@ -35,13 +35,13 @@ def test_effective_and_ignored_area_by_hand() -> None:
     assert assignment.tolist() == [BACKGROUND, IGNORED, IGNORED, IGNORED, 0, 0]
 
 
-def test_a_positive_has_its_centre_inside_the_box() -> None:
-    """A box smaller than the anchor, off its centre: in the effective area, but not positive."""
+def test_a_positive_has_its_center_inside_the_box() -> None:
+    """A box smaller than the anchor, off its center: in the effective area, but not positive."""
     anchor = torch.tensor([[0.0, 0.0, 16.0, 16.0]])
     boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
     assert fsaf_assign(anchor, boxes, min_iof=0.0).tolist() == [IGNORED]
     assert fsaf_assign(anchor, boxes + 1, min_iof=0.0).tolist() == [0]
-    # the official code wants the centre one pixel further from the right and the bottom
+    # the official code wants the center one pixel further from the right and the bottom
     assert fsaf_assign(anchor, boxes + 1, min_iof=0.0, far_margin=1.0).tolist() == [IGNORED]
 
 
@@ -81,7 +81,7 @@ def test_a_positive_is_not_ignored_for_another_box() -> None:
 
 
 def test_iou_loss_by_hand() -> None:
-    """Boxes of 2 x 2 and 2 x 4 cells around one centre: IoU 1/2."""
+    """Boxes of 2 x 2 and 2 x 4 cells around one center: IoU 1/2."""
     predicted = torch.tensor([[1.0, 1.0, 1.0, 1.0]])
     target = torch.tensor([[1.0, 1.0, 2.0, 2.0]])
     torch.testing.assert_close(btlr_iou_loss(predicted, target), torch.tensor([math.log(2.0)]))

@@ -75,7 +75,7 @@ def test_the_integral_of_a_flat_distribution_is_the_middle() -> None:
 
 
 def test_decoding_by_hand() -> None:
-    """Sharp distributions at 1, 2, 3, 4 strides of 8 pixels around the centre (20, 20)."""
+    """Sharp distributions at 1, 2, 3, 4 strides of 8 pixels around the center (20, 20)."""
     anchors = torch.tensor([[10.0, 10.0, 30.0, 30.0]])
     bins = torch.eye(6)[[1, 2, 3, 4]].flatten() * 200
     boxes = decode_distributions(anchors, torch.tensor([8.0]), bins[None, None])

@@ -98,7 +98,7 @@ def test_names_in_the_page_are_unique(folder):
     assert used and used <= set(names)
 
 
-def test_curves_take_the_colours_of_the_page(folder):
+def test_curves_take_the_colors_of_the_page(folder):
     text = page_of(folder)
     assert "currentColor" in text and "var(--c0)" in text
     assert "#010203" not in text

@@ -34,8 +34,8 @@ def draw(data, results, **options):
     return cv2.imread(str(path))
 
 
-def coloured(picture):
-    """Pixels of boxes: neither black, white nor grey."""
+def colored(picture):
+    """Pixels of boxes: neither black, white nor gray."""
     return np.ptp(picture.astype(int), axis=2) > 60
 
 
@@ -43,11 +43,11 @@ def test_truth_on_the_left_and_detections_on_the_right(data):
     weak = {"image_id": 0, "category_id": 3, "bbox": [8, 8, 20, 20], "score": 0.2}
     sheet = draw(data, [weak], num_images=1)
     middle = sheet.shape[1] // 2
-    assert coloured(sheet[:, :middle]).sum() > 200
-    assert coloured(sheet[:, middle:]).sum() == 0
+    assert colored(sheet[:, :middle]).sum() > 200
+    assert colored(sheet[:, middle:]).sum() == 0
     strong = {**weak, "score": 0.9}
     sheet = draw(data, [strong], num_images=1)
-    assert coloured(sheet[:, middle:]).sum() > 200
+    assert colored(sheet[:, middle:]).sum() > 200
 
 
 def test_all_images_in_a_grid(data):

@@ -15,7 +15,7 @@ del model.smooth_l1_beta
 del model.input_format
 model.backbone.top_block.in_feature = "p5"  # mmdetection's add_extra_convs="on_output"
 model.backbone.top_block.in_channels = "${..out_channels}"
-# one square of 8 strides, centred on the corner of its cell
+# one square of 8 strides, centered on the corner of its cell
 model.anchor_generator.sizes = [[64], [128], [256], [512], [1024]]
 model.anchor_generator.aspect_ratios = [1.0]
 model.head = L(CenternessHead)(

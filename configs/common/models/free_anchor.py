@@ -1,4 +1,4 @@
-"""FreeAnchor as the authors train it: RetinaNet with learnt matching."""
+"""FreeAnchor as the authors train it: RetinaNet with learned matching."""
 
 from sepc.d2.detectors.free_anchor import FreeAnchor
 

@@ -13,7 +13,7 @@ R            positions x anchors of one image: sum over levels of Hl * Wl * A
 M            ground-truth boxes of one image
 ===========  =====================================================================
 
-A *pyramid* is a list of L tensors (N, C, Hl, Wl). The neighbours of a level are called its
+A *pyramid* is a list of L tensors (N, C, Hl, Wl). The neighbors of a level are called its
 *finer* and its *coarser* level. Boxes are (x1, y1, x2, y2) in pixels unless said otherwise.
 
 What is importable from here needs torch and torchvision only; the Detectron2 binding is

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives the name of a temporary file to write, which takes the name ``path`` on success.
 
     Folders above it are made. After an error nothing is left, and a file that was there stays.

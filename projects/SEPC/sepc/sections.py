@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .files import written_whole
+from .files import atomic_write
 
 
 def read_section(path: Path, name: str) -> str:
@@ -21,7 +21,7 @@ def read_section(path: Path, name: str) -> str:
 def write_section(path: Path, name: str, content: str) -> None:
     """Put other lines between the markers; the file is replaced whole. Raises as to read it."""
     before, _, after = _split(path, name)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(f"{before}\n{content.strip()}\n{after}", encoding="utf-8")
 
 

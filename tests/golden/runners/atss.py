@@ -27,7 +27,7 @@ _SCALE = 8  # "one square anchor a cell, side 8*stride"
 
 
 def anchors_by_level(case: Case) -> list[Tensor]:
-    """Squares centred on the first corner of their cells."""
+    """Squares centered on the first corner of their cells."""
     corner = torch.tensor([[-1.0, -1.0, 1.0, 1.0]]) * _SCALE / 2
     levels = grids(case, [corner * stride for stride in case.spec["strides"]])
     for level, anchors in enumerate(levels):

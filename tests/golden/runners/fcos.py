@@ -48,7 +48,7 @@ def assign(points: Tensor, ranges: Tensor, boxes: Tensor) -> Tensor:
 
 def run(case: Case) -> None:
     config = case.config
-    assert not config["center_sampling"], "a case with centre sampling, which is not written here"
+    assert not config["center_sampling"], "a case with center sampling, which is not written here"
     num_classes = config["num_fg_classes"]
     boxes, classes = ground_truth(case, first_class=1)
     levels = points_by_level(case)

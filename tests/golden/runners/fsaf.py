@@ -30,7 +30,7 @@ from .dense import (
 )
 
 _ANCHORS = {"octave_base_scale": 1, "scales_per_octave": 1, "ratios": [1.0]}
-_FAR_MARGIN = 1.0  # for the centre alone the reference does not count the last pixel in
+_FAR_MARGIN = 1.0  # for the center alone the reference does not count the last pixel in
 _NO_POSITIVE = 1e6  # the reference's loss of a ground truth at a level where it has no positive
 
 

@@ -100,7 +100,7 @@ class Canvas:
         return outline(SHAPES[label], aspect=aspect, angle=self.rng.uniform(-0.4, 0.4))
 
     def _position(self, size: float) -> np.ndarray:
-        """The (x, y) of a centre from which a box of this size reaches at most 15% outside."""
+        """The (x, y) of a center from which a box of this size reaches at most 15% outside."""
         edges = np.array([self.width, self.height])
         margin = np.minimum(0.35 * size, 0.45 * edges)
         return self.rng.uniform(margin, edges - margin)
@@ -148,7 +148,7 @@ class Canvas:
 
 
 def _contrasting_color(rng: np.random.Generator, label: int, under: np.ndarray) -> np.ndarray:
-    """A colour near the class's typical hue that stands out from the mean colour below it."""
+    """A color near the class's typical hue that stands out from the mean color below it."""
     best, best_distance = under, -1.0
     for _ in range(8):
         hue = (label / len(SHAPES) + rng.normal(0, 0.03)) % 1.0
@@ -163,7 +163,7 @@ def _contrasting_color(rng: np.random.Generator, label: int, under: np.ndarray) 
 
 
 def _texture(rng: np.random.Generator, height: int, width: int, size: float) -> np.ndarray:
-    """Added to an object's colour: float (height, width, 1)."""
+    """Added to an object's color: float (height, width, 1)."""
     y, x = np.mgrid[:height, :width] / size
     angle = rng.uniform(0, 2 * np.pi)
     along = x * np.cos(angle) + y * np.sin(angle)

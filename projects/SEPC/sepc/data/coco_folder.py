@@ -24,7 +24,7 @@ SETTINGS_FILE = "generated.json"
 
 _JPEG_FLAGS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
-    # full resolution of colour: the smallest objects have four pixels
+    # full resolution of color: the smallest objects have four pixels
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
 

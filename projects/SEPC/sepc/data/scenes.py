@@ -21,7 +21,7 @@ def generate_scene(*, seed: int, split: str, index: int, height: int, width: int
     The longer sides of the objects span five octaves, from 1/32 of the image's shorter edge (at
     least 4 pixels) to a little over the edge itself, with fewer at both ends. Objects are turned a
     little, cover each other and reach over the border of the image, but most of each stays
-    visible. Each class has a typical colour from which its objects differ more or less, so that
+    visible. Each class has a typical color from which its objects differ more or less, so that
     the smallest can be told apart.
 
     Args:

@@ -47,7 +47,7 @@ def outline(shape: str, *, aspect: float = 1.0, angle: float = 0.0) -> list[np.n
         angle: in radians.
 
     Returns:
-        Contours (P, 2) as (x, y), filled by the even-odd rule. The box around them is centred at
+        Contours (P, 2) as (x, y), filled by the even-odd rule. The box around them is centered at
         zero, and its longer side is 1.
 
     Raises:
@@ -76,7 +76,7 @@ def rasterize(contours: list[np.ndarray]) -> tuple[np.ndarray, int, int]:
     right, bottom = np.ceil(contours[0].max(axis=0)).astype(int)
     width, height = max(right - left, 1), max(bottom - top, 1)
     fine = np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8)
-    # OpenCV's integer coordinates are pixel centres.
+    # OpenCV's integer coordinates are pixel centers.
     scaled = [
         np.round(((points - (left, top)) * _SUPERSAMPLING - 0.5) * 2**_FRACTION_BITS).astype(int)
         for points in contours

@@ -22,7 +22,7 @@ def _noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return image + noise.astype(np.float32)
 
 
-def _colour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+def _color(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """A warm cast, as of evening light."""
     gains = np.array([1.2, 1.0, 0.7]) * rng.uniform(0.95, 1.05, 3)
     return image * gains.astype(np.float32)
@@ -31,7 +31,7 @@ def _colour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 #: In the order in which they are applied.
 SHIFTS: dict[str, Shift] = {
     "contrast": _contrast,
-    "colour": _colour,
+    "color": _color,
     "blur": _blur,
     "noise": _noise,
 }

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..visualize.boxes import draw_box, draw_label
-from ..visualize.colours import CYCLE, bgr
+from ..visualize.colors import CYCLE, bgr
 from ..visualize.sheets import scaled_to
 
 #: smaller images are enlarged for drawing, so that labels can be read
@@ -85,10 +85,10 @@ def draw_found(
     for index in np.argsort(found.scores, kind="stable"):
         label = int(found.classes[index])
         x1, y1, x2, y2 = (round(float(v) * scale) for v in found.boxes[index])
-        colour = bgr(CYCLE[label % len(CYCLE)])
-        draw_box(picture, (x1, y1, x2, y2), colour)
+        color = bgr(CYCLE[label % len(CYCLE)])
+        draw_box(picture, (x1, y1, x2, y2), color)
         text = f"{name_of(label, class_names)} {found.scores[index]:.2f}"
-        draw_label(picture, text, x1, y1, colour, size=size)
+        draw_label(picture, text, x1, y1, color, size=size)
     return picture
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data.progress import progress
-from ..files import written_whole
+from ..files import atomic_write
 from ..visualize.sheets import read_image, write_picture
 from .detections import Detections, Detector
 
@@ -182,5 +182,5 @@ class CocoResults:
         return True
 
     def write(self, path: Path) -> None:
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(self.results) + "\n")

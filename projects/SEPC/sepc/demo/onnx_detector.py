@@ -21,7 +21,7 @@ class OnnxDetector:
     """A file that ``tools/export_model.py`` or the quick start has written.
 
     An image is brought to the size that the file works at, keeping its proportions: to the fixed
-    size of the file, padded at the bottom and on the right with the mean colour, or as its
+    size of the file, padded at the bottom and on the right with the mean color, or as its
     ``resize_short_edge`` and ``resize_max`` say.
 
     Args:

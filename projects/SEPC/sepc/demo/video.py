@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..data.progress import progress
-from ..files import written_whole
+from ..files import atomic_write
 from .detections import Detector
 from .images import Report
 from .window import show
@@ -123,7 +123,7 @@ def _write(frames: Iterator[np.ndarray], target: Path, rate: float) -> int:
     height, width = first.shape[:2]
     code = cv2.VideoWriter.fourcc(*_CODECS[target.suffix.lower()])
     count = 0
-    with written_whole(target) as partial:
+    with atomic_write(target) as partial:
         writer = cv2.VideoWriter(str(partial), code, rate, (width, height))
         if not writer.isOpened():
             raise OSError(f"this OpenCV can't write the video {target}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..files import written_whole
+from ..files import atomic_write
 from .check import Agreement, Detect, ExportError, check_detections
 from .exported import load_exported
 from .metadata import FORMAT_VERSION
@@ -78,7 +78,7 @@ def export_detector(
     signature.check(example)
     if format == "onnx":
         _require_packages()
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         _write(detector, partial, format, example, signature, texts)
         exported = load_exported(partial)
         return check_detections(

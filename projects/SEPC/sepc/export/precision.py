@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import written_whole
+from ..files import atomic_write
 from .check import ExportError
 from .exported import load_exported
 from .onnx import SCOPES
@@ -69,7 +69,7 @@ def reduce_precision(
     import onnx
 
     model = onnx.load(os.fspath(source))
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         if precision == "float16":
             reduced = _to_float16(model)
         else:

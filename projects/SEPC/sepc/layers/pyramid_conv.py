@@ -45,7 +45,7 @@ class PyramidConv(SharedKernels):
     the finest level.
 
     Each of the three convolutions has its own bias, so the ends of the pyramid, which have one
-    neighbour, add one bias fewer. As in the official code: bilinear upsampling with corners
+    neighbor, add one bias fewer. As in the official code: bilinear upsampling with corners
     aligned, after the convolution; weights start as N(0, 0.01), biases at zero.
 
     Args:

@@ -1,7 +1,7 @@
 """Anchors of a grid; the rounded ones of mmdetection 1.x, which the official weights expect.
 
 Detectron2 and torchvision have generators for other anchors, among them the ones of ATSS and GFL
-(one square of side 8 x stride, centred on the corner of its cell: offset 0).
+(one square of side 8 x stride, centered on the corner of its cell: offset 0).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 def legacy_cell_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Tensor:
     """The anchors of the first cell as mmdetection 1.x lays them.
 
-    They are centred in the cell and their corners rounded (half to even) to whole pixels, of which
+    They are centered in the cell and their corners rounded (half to even) to whole pixels, of which
     the last counts in; here the far corner is one further out (see :mod:`.boxes`).
 
     Args:

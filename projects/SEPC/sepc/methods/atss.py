@@ -27,9 +27,9 @@ def atss_assign(
 ) -> Tensor:
     """Give anchors to the ground truths of one image. Source: ATSS, Algorithm 1.
 
-    The candidates of a ground truth are, at each level, the ``topk`` anchors whose centres are
+    The candidates of a ground truth are, at each level, the ``topk`` anchors whose centers are
     nearest to its own. A candidate is positive if its IoU reaches the mean plus the standard
-    deviation of the IoUs of all candidates, and its centre lies inside the ground truth. An anchor
+    deviation of the IoUs of all candidates, and its center lies inside the ground truth. An anchor
     claimed by several goes to the one of highest IoU.
 
     Args:
@@ -38,7 +38,7 @@ def atss_assign(
         num_anchors_per_level: L numbers that sum to R.
         topk: candidates per level; all there are where a level has fewer.
         valid: (R,) bool, anchors that may be candidates; all by default.
-        min_inside: pixels from the centre of an anchor to the nearest side of the box.
+        min_inside: pixels from the center of an anchor to the nearest side of the box.
 
     Returns:
         assignment (R,), int64.

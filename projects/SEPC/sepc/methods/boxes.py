@@ -4,7 +4,7 @@ A box (x1, y1, x2, y2) has the width ``x2 - x1``. mmdetection 1.x, and so the of
 the last pixel in: its boxes have the width ``x2 - x1 + 1``. The two differ in nothing but the far
 corner, which lies one pixel further out here. So all that is needed for the old convention is
 :func:`from_inclusive` where its boxes come in and :func:`to_inclusive` where they go out; between
-the two, centres, overlaps, deltas and distances are the same numbers.
+the two, centers, overlaps, deltas and distances are the same numbers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """FSAF: feature selective anchor-free branch (https://arxiv.org/abs/1903.00621).
 
-As the authors of SEPC train it. Each cell has one square anchor, as wide as the stride, centred in
-the cell; a box is predicted as the distances from that centre to its sides, in strides, in the
+As the authors of SEPC train it. Each cell has one square anchor, as wide as the stride, centered in
+the cell; a box is predicted as the distances from that center to its sides, in strides, in the
 order bottom, top, left, right (*TBLR* in the official code, which yet puts the bottom first).
 """
 
@@ -54,7 +54,7 @@ def effective_areas(
     more than ``min_iof`` of its own area does.
 
     Returns:
-        positive (R, M): in the box scaled by ``pos_scale``, with the centre inside the box itself
+        positive (R, M): in the box scaled by ``pos_scale``, with the center inside the box itself
         (by ``far_margin`` at its right and bottom);
         ignored (R, M): in the box scaled by ``neg_scale``, and not positive.
     """
@@ -66,7 +66,7 @@ def effective_areas(
 
 
 def _scaled(boxes: Tensor, scale: float) -> Tensor:
-    """Boxes of ``scale`` times the sides around the same centres."""
+    """Boxes of ``scale`` times the sides around the same centers."""
     half = (boxes[..., 2:] - boxes[..., :2]) * scale / 2
     return torch.cat([centers(boxes) - half, centers(boxes) + half], dim=-1)
 
@@ -103,8 +103,8 @@ def fsaf_assign(
         pos_scale: sides of the effective area, in sides of the box.
         neg_scale: sides of the ignored area.
         min_iof: share of an anchor that has to lie in a scaled box.
-        far_margin: pixels that the centre of an anchor keeps from the right and the bottom side of
-            its box. The official code has 1: for the centre alone it forgets that its far corners
+        far_margin: pixels that the center of an anchor keeps from the right and the bottom side of
+            its box. The official code has 1: for the center alone it forgets that its far corners
             count the last pixel in.
 
     Returns:
@@ -130,7 +130,7 @@ def fsaf_assign(
 def btlr_iou_loss(
     predicted: Tensor, targets: Tensor, *, eps: float = 1e-6, min_union: float = 1.0
 ) -> Tensor:
-    """-log IoU of boxes around one centre, from their distances. Source: UnitBox (1608.01471).
+    """-log IoU of boxes around one center, from their distances. Source: UnitBox (1608.01471).
 
     Args:
         predicted: (..., 4), not negative.
@@ -206,7 +206,7 @@ def fsaf_losses(
 ) -> FSAFLosses:
     """Focal and IoU loss with online selection of levels. Source: FSAF, Sec 3.3.
 
-    Each ground truth is learnt at the level where the mean loss of its positives is lowest now.
+    Each ground truth is learned at the level where the mean loss of its positives is lowest now.
     At its other levels its anchors are no longer positive, nor negative for its class.
 
     Args:

@@ -1,7 +1,7 @@
 """GFL: generalized focal loss (https://arxiv.org/abs/2006.04388).
 
 Assignment is that of ATSS (:func:`.atss.atss_assign`). A side of a box is predicted as a
-distribution over the distances 0, 1, ..., B in strides, from the centre of the anchor.
+distribution over the distances 0, 1, ..., B in strides, from the center of the anchor.
 """
 
 from __future__ import annotations

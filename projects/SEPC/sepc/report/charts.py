@@ -1,4 +1,4 @@
-"""Curves as SVG inside the page, in the page's own colours."""
+"""Curves as SVG inside the page, in the page's own colors."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def _for_page(svg: str, *, label: str, number: int) -> str:
     view = re.search(r'viewBox="[^"]*"', svg)
     head = f'<svg role="img" aria-label="{label}" {view.group() if view else ""}>'
     svg = re.sub(r"<svg[^>]*>", head, svg, count=1)
-    for colour, ours in {_INK: "currentColor", **_LINES}.items():
-        svg = re.sub(colour, ours, svg, flags=re.IGNORECASE)
+    for color, ours in {_INK: "currentColor", **_LINES}.items():
+        svg = re.sub(color, ours, svg, flags=re.IGNORECASE)
     return svg.strip()

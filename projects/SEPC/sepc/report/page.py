@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 
-from ..files import written_whole
+from ..files import atomic_write
 from ..visualize.curves import Metrics, read_metrics
 from . import facts
 from .charts import curves_as_svg
@@ -34,7 +34,7 @@ def write_report(run: Run, path: str | os.PathLike[str] | None = None) -> Path:
     """
     path = run.folder / "report.html" if path is None else Path(path)
     page = render(run)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8")
     return path
 

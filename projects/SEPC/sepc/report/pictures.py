@@ -46,7 +46,7 @@ def picture_sections(run: Run, *, worst: int = 6, first: int = 4) -> str:
 at IoU 0.5.</p>
 <p class="soft">Left ground truth, right detections:
 <span class="right">thin green</span> agrees, <span class="missed">dashed orange</span> is missed,
-<span class="wrong">thick red-brown</span> is wrong (a false positive), grey is a crowd.</p>
+<span class="wrong">thick red-brown</span> is wrong (a false positive), gray is a crowd.</p>
 <h3>First images</h3>{_gallery(in_order[:first], run, names)}
 <h3>Worst images</h3>{_gallery(matches[:worst], run, names)}"""
 

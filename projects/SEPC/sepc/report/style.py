@@ -1,4 +1,4 @@
-"""How the report looks; colours are variables, so that dark mode exchanges them all at once."""
+"""How the report looks; colors are variables, so that dark mode exchanges them all at once."""
 
 CSS = """
 :root {

@@ -10,13 +10,13 @@ import numpy as np
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SIZE = 0.38
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 def draw_box(
     picture: np.ndarray,
     box: tuple[int, int, int, int],
-    colour: Colour,
+    color: Color,
     *,
     thickness: int = 2,
     dashed: bool = False,
@@ -28,7 +28,7 @@ def draw_box(
     """
     x1, y1, x2, y2 = box
     if not dashed:
-        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thickness)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), color, thickness)
         return
     corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]
     for start, end in pairwise(corners):
@@ -38,16 +38,16 @@ def draw_box(
                 tuple(round(a + (b - a) * at / length) for a, b in zip(start, end, strict=True))
                 for at in (first, min(first + 6, length))
             ]
-            cv2.line(picture, ends[0], ends[1], colour, thickness)
+            cv2.line(picture, ends[0], ends[1], color, thickness)
 
 
 def draw_label(
-    picture: np.ndarray, text: str, x: int, y: int, colour: Colour, *, size: float = _SIZE
+    picture: np.ndarray, text: str, x: int, y: int, color: Color, *, size: float = _SIZE
 ) -> None:
-    """Draw text on a coloured ground above the point (x, y), inside the picture."""
+    """Draw text on a colored ground above the point (x, y), inside the picture."""
     (width, height), _ = cv2.getTextSize(text, _FONT, size, 1)
     left = min(max(x - 1, 0), max(picture.shape[1] - width - 4, 0))
     bottom = min(max(y, height + 5), picture.shape[0])
-    cv2.rectangle(picture, (left, bottom - height - 5), (left + width + 4, bottom), colour, -1)
-    ink = (0, 0, 0) if sum(colour) > 300 else (255, 255, 255)
+    cv2.rectangle(picture, (left, bottom - height - 5), (left + width + 4, bottom), color, -1)
+    ink = (0, 0, 0) if sum(color) > 300 else (255, 255, 255)
     cv2.putText(picture, text, (left + 2, bottom - 3), _FONT, size, ink, 1, cv2.LINE_AA)

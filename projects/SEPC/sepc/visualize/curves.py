@@ -10,13 +10,13 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from ..files import written_whole
+from ..files import atomic_write
 
 Series = tuple[list[int], list[float]]
 Metrics = dict[str, Series]
 
 #: of the runs in a plot: dark enough for lines
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6bb1", "#555555")
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6bb1", "#555555")
 MAX_TERMS = 8
 
 
@@ -70,7 +70,7 @@ def plot_training(runs: Mapping[str, str | os.PathLike[str]], path: str | os.Pat
     figure = new_figure(figsize=(14, 4.4))
     for axes, draw in zip(figure.subplots(1, 3), PANELS.values(), strict=True):
         draw(axes, read)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=120)
 
 
@@ -90,17 +90,17 @@ def draw_losses(axes: Any, runs: Mapping[str, Metrics]) -> None:
     styles = {"total_loss": "-"}
     if len(terms) * len(runs) <= MAX_TERMS:
         styles |= dict(zip(terms, cycle(("--", ":", "-.")), strict=False))
-    for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
+    for color, (run, metrics) in zip(cycle(_COLORS), runs.items(), strict=False):
         for name, style in styles.items():
-            _line(axes, metrics, name, _label(run, runs, name), color=colour, linestyle=style)
+            _line(axes, metrics, name, _label(run, runs, name), color=color, linestyle=style)
     axes.set_title("loss")
     axes.set_ylim(bottom=0)
     _finish(axes)
 
 
 def draw_learning_rate(axes: Any, runs: Mapping[str, Metrics]) -> None:
-    for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
-        _line(axes, metrics, "lr", run, color=colour)
+    for color, (run, metrics) in zip(cycle(_COLORS), runs.items(), strict=False):
+        _line(axes, metrics, "lr", run, color=color)
     axes.set_title("learning rate")
     axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
@@ -109,11 +109,11 @@ def draw_learning_rate(axes: Any, runs: Mapping[str, Metrics]) -> None:
 
 def draw_ap(axes: Any, runs: Mapping[str, Metrics]) -> None:
     """AP (solid) and AP50 (dashed, hollow) of the evaluations."""
-    for colour, (run, metrics) in zip(cycle(_COLOURS), runs.items(), strict=False):
-        for name, style, fill in (("bbox/AP50", "--", "none"), ("bbox/AP", "-", colour)):
+    for color, (run, metrics) in zip(cycle(_COLORS), runs.items(), strict=False):
+        for name, style, fill in (("bbox/AP50", "--", "none"), ("bbox/AP", "-", color)):
             label = _label(run, runs, name.removeprefix("bbox/"))
             marker = dict(marker="o", markerfacecolor=fill)
-            _line(axes, metrics, name, label, color=colour, linestyle=style, **marker)
+            _line(axes, metrics, name, label, color=color, linestyle=style, **marker)
     axes.set_title("AP on unseen images, percent")
     axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     _finish(axes)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .boxes import Colour, draw_box, draw_label
-from .colours import CYCLE, bgr
+from .boxes import Color, draw_box, draw_label
+from .colors import CYCLE, bgr
 from .sheets import read_image, scaled_to, sheet, titled, write_picture
 
 
@@ -44,7 +44,7 @@ def draw_detections(
     """
     content = json.loads(Path(json_path).read_text())
     names = {category["id"]: category["name"] for category in content["categories"]}
-    colours = {c: bgr(CYCLE[i % len(CYCLE)]) for i, c in enumerate(sorted(names))}
+    colors = {c: bgr(CYCLE[i % len(CYCLE)]) for i, c in enumerate(sorted(names))}
     truths, found = defaultdict(list), defaultdict(list)
     for annotation in content["annotations"]:
         truths[annotation["image_id"]].append(annotation)
@@ -56,7 +56,7 @@ def draw_detections(
     for entry in content["images"][:num_images]:
         image = read_image(Path(image_folder) / entry["file_name"])
         panels = [
-            _panel(image, boxes, names, colours, side)
+            _panel(image, boxes, names, colors, side)
             for boxes in (truths[entry["id"]], found[entry["id"]])
         ]
         titles = (
@@ -71,17 +71,17 @@ def _panel(
     image: np.ndarray,
     boxes: list[dict[str, Any]],
     names: dict[int, str],
-    colours: dict[int, Colour],
+    colors: dict[int, Color],
     side: int,
 ) -> np.ndarray:
     """One enlarged image with its boxes; crowd regions are drawn thin."""
     panel, scale = scaled_to(image, side)
     for box in boxes:
         x, y, width, height = (round(v * scale) for v in box["bbox"])
-        colour, crowd = colours[box["category_id"]], box.get("iscrowd", 0)
-        draw_box(panel, (x, y, x + width, y + height), colour, thickness=1 if crowd else 2)
+        color, crowd = colors[box["category_id"]], box.get("iscrowd", 0)
+        draw_box(panel, (x, y, x + width, y + height), color, thickness=1 if crowd else 2)
         text = names[box["category_id"]] + (" (crowd)" if crowd else "")
         if "score" in box:
             text += f" {box['score']:.2f}"
-        draw_label(panel, text, x, y, colour)
+        draw_label(panel, text, x, y, color)
     return panel

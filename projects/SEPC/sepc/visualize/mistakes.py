@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .boxes import draw_box, draw_label
-from .colours import GREEN, ORANGE, VERMILION, bgr
+from .colors import GREEN, ORANGE, VERMILION, bgr
 from .matching import ImageMatches
 from .sheets import read_image, scaled_to, sheet, titled, write_picture
 
@@ -111,13 +111,13 @@ def _marked(
     box: dict[str, Any],
     text: str,
     scale: float,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
     *,
     dashed: bool,
 ) -> None:
     x1, y1, x2, y2 = _corners(box, scale)
-    draw_box(panel, (x1, y1, x2, y2), colour, thickness=2, dashed=dashed)
-    draw_label(panel, text, x1, y1, colour)
+    draw_box(panel, (x1, y1, x2, y2), color, thickness=2, dashed=dashed)
+    draw_label(panel, text, x1, y1, color)
 
 
 def _corners(box: dict[str, Any], scale: float) -> tuple[int, int, int, int]:

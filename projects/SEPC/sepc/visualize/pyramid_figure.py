@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..files import written_whole
+from ..files import atomic_write
 from .pyramid_panels import (
     frame,
     show_lengths,
@@ -50,7 +50,7 @@ def plot_pyramid(
         ValueError: nothing was recorded, or a name that does not exist.
     """
     figure = pyramid_figure(record, image, levels=levels, layers=layers, points=points)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=dpi, metadata=_without_version(path))
 
 
@@ -133,7 +133,7 @@ def cells_at(
 
 
 def strongest_cells(features: Tensor, *, count: int = 3) -> list[tuple[int, int]]:
-    """Cells of a map (C, H, W) that respond most, no two of them neighbours, best first."""
+    """Cells of a map (C, H, W) that respond most, no two of them neighbors, best first."""
     strength = features.abs().mean(dim=0).float().cpu()
     cells: list[tuple[int, int]] = []
     for index in strength.flatten().argsort(descending=True).tolist():

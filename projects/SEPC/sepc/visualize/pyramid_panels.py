@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .colours import GREEN, SKY, TERMS, VERMILION
+from .colors import GREEN, SKY, TERMS, VERMILION
 from .pyramid_terms import TermNorms
 from .sampled_offsets import LayerOffsets, tap_positions
 from .scale_statistics import LevelStatistics
@@ -66,7 +66,7 @@ def show_offsets(
         why = "ordinary convolution" if level == 0 else "no coarser level"
         axes.set_xlabel(why, fontsize=8, color=_FAINT)
         return
-    # of the map that is read; the centre of the cell (0, 0) lies half a cell inside the image
+    # of the map that is read; the center of the cell (0, 0) lies half a cell inside the image
     cell = np.array(finest_cell) * 2 ** (level + offsets.reads)
     seen = [np.zeros((1, 2)), np.array([[height, width]])]
     for place in cells:
@@ -160,7 +160,7 @@ def show_statistics(
 
 
 def show_lengths(axes: Any, offsets: Mapping[str, LayerOffsets], levels: Sequence[str]) -> None:
-    """How far the taps of each kernel are moved at each level, in cells, as a table in colours.
+    """How far the taps of each kernel are moved at each level, in cells, as a table in colors.
 
     Args:
         offsets: one kernel at least.

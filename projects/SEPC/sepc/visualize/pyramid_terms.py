@@ -14,7 +14,7 @@ TERMS = ("finer", "same", "coarser")
 
 
 class TermNorms(NamedTuple):
-    """L2 norms of the terms of one output level; 0 where the pyramid has no such neighbour."""
+    """L2 norms of the terms of one output level; 0 where the pyramid has no such neighbor."""
 
     finer: float
     same: float

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..files import written_whole
+from ..files import atomic_write
 
 _MARGIN = 8
 _BAR = 22
@@ -75,6 +75,6 @@ def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
         raise ValueError(f"expected a picture such as .png or .jpg, got {os.fspath(path)}")
     is_jpeg = suffix.lower() in (".jpg", ".jpeg")
     flags = [cv2.IMWRITE_JPEG_QUALITY, 88] if is_jpeg else []
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         if not cv2.imwrite(os.fspath(partial), picture, flags):
             raise OSError(f"can't write the picture {os.fspath(path)}")

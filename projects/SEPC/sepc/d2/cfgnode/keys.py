@@ -38,7 +38,7 @@ def add_sepc_config(cfg: CfgNode) -> None:
     node.GFL = CfgNode()
     node.GFL.TOPK = 9  # as in ATSS
     node.GFL.BOX_LOSS_WEIGHT = 2.0
-    node.GFL.NUM_BINS = 16  # strides, the largest distance from the centre to a side
+    node.GFL.NUM_BINS = 16  # strides, the largest distance from the center to a side
     node.GFL.QUALITY_FOCAL_LOSS_BETA = 2.0  # exponent
     node.GFL.DISTRIBUTION_LOSS_WEIGHT = 0.25
     node.FREE_ANCHOR = CfgNode()

@@ -11,12 +11,12 @@ from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
 from ...methods.atss import atss_assign
-from .dense import LabelledAnchors, choose, label_anchors, suppress
+from .dense import LabeledAnchors, choose, label_anchors, suppress
 from .ground_truth import ChecksGroundTruth
 
 
 class AssignedDetector(ChecksGroundTruth, DenseDetector):
-    """Base of :class:`.atss.ATSS` and :class:`.gfl.GFL`: they say what is predicted and learnt.
+    """Base of :class:`.atss.ATSS` and :class:`.gfl.GFL`: they say what is predicted and learned.
 
     Subclasses set ``prediction_dims``, numbers per anchor of each output of the head, and define
     :meth:`losses`, :meth:`boxes` and :meth:`scores`.
@@ -69,7 +69,7 @@ class AssignedDetector(ChecksGroundTruth, DenseDetector):
         self.test_nms_thresh = test_nms_thresh
         self.max_detections_per_image = max_detections_per_image
 
-    def losses(self, predictions: list[Tensor], targets: LabelledAnchors) -> dict[str, Tensor]:
+    def losses(self, predictions: list[Tensor], targets: LabeledAnchors) -> dict[str, Tensor]:
         """Losses from the predictions of all levels, each (N, R, its dims)."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...methods.atss import atss_losses
 from ...methods.boxes import decode_deltas, upcast
 from .assigned import AssignedDetector
-from .dense import LabelledAnchors, above, process_average
+from .dense import LabeledAnchors, above, process_average
 
 
 class ATSS(AssignedDetector):
@@ -36,7 +36,7 @@ class ATSS(AssignedDetector):
         self.focal_loss_gamma = focal_loss_gamma
         self.prediction_dims = [self.num_classes, 4, 1]
 
-    def losses(self, predictions: list[Tensor], targets: LabelledAnchors) -> dict[str, Tensor]:
+    def losses(self, predictions: list[Tensor], targets: LabeledAnchors) -> dict[str, Tensor]:
         logits, deltas, centerness = predictions
         sums = atss_losses(
             logits,

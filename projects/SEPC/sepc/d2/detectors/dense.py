@@ -1,4 +1,4 @@
-"""What the detectors with methods of our own share: labelled anchors, decoding, normalizers."""
+"""What the detectors with methods of our own share: labeled anchors, decoding, normalizers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...methods.targets import IGNORED, anchor_targets
 Assign = Callable[[Tensor, Tensor, list[int], Tensor], Tensor]
 
 
-class LabelledAnchors(NamedTuple):
+class LabeledAnchors(NamedTuple):
     """Anchors of a batch and what each is to predict; see :mod:`sepc.methods`.
 
     Attributes:
@@ -50,7 +50,7 @@ def label_anchors(
     assign: Assign,
     num_classes: int,
     divisibility: int,
-) -> LabelledAnchors:
+) -> LabeledAnchors:
     """Lay the anchors and label them; those on the padding of a batch are ignored.
 
     As in the reference codebases an image counts with its own padding, up to the next multiple of
@@ -85,7 +85,7 @@ def label_anchors(
         labels, matched = anchor_targets(assignment, boxes, gt.gt_classes, num_classes=num_classes)
         found.append((assignment, labels, matched))
     assignments, labels, matched = (torch.stack(x) for x in zip(*found, strict=True))
-    return LabelledAnchors(anchors, strides, per_level, assignments, labels, matched)
+    return LabeledAnchors(anchors, strides, per_level, assignments, labels, matched)
 
 
 def _round_up(side: int, divisibility: int) -> int:

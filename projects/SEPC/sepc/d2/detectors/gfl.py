@@ -11,7 +11,7 @@ from torch import Tensor
 from ...methods.boxes import upcast
 from ...methods.gfl import decode_distributions, gfl_losses
 from .assigned import AssignedDetector
-from .dense import LabelledAnchors, above, process_average
+from .dense import LabeledAnchors, above, process_average
 
 
 class GFL(AssignedDetector):
@@ -27,7 +27,7 @@ class GFL(AssignedDetector):
     ) -> None:
         """
         Args:
-            num_bins: B, the largest distance from the centre of an anchor to a side, in strides.
+            num_bins: B, the largest distance from the center of an anchor to a side, in strides.
             quality_focal_loss_beta: see :func:`~sepc.methods.gfl.quality_focal_loss`.
             distribution_loss_weight: of the distribution focal loss.
             kwargs: see :class:`AssignedDetector`.
@@ -37,7 +37,7 @@ class GFL(AssignedDetector):
         self.distribution_loss_weight = distribution_loss_weight
         self.prediction_dims = [self.num_classes, 4 * (num_bins + 1)]
 
-    def losses(self, predictions: list[Tensor], targets: LabelledAnchors) -> dict[str, Tensor]:
+    def losses(self, predictions: list[Tensor], targets: LabeledAnchors) -> dict[str, Tensor]:
         logits, distributions = predictions
         sums = gfl_losses(
             logits,

@@ -1,4 +1,4 @@
-"""Ground truth as a detector takes it in: checked, and without what nothing can be learnt from."""
+"""Ground truth as a detector takes it in: checked, and without what nothing can be learned from."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.utils.file_io import PathManager
 
 from ...checkpoint.reading import read_data
-from ...files import written_whole
+from ...files import atomic_write
 from .classes import find_other_classes
 
 MAX_NAMED_KEYS = 10
@@ -37,13 +37,13 @@ class Checkpointer(DetectionCheckpointer):
             return
         path = os.path.join(self.save_dir, f"{name}.pth")
         self.logger.info(f"Saving checkpoint to {path}")
-        with written_whole(path) as partial, partial.open("wb") as file:
+        with atomic_write(path) as partial, partial.open("wb") as file:
             torch.save(data, file)
         self.tag_last_checkpoint(os.path.basename(path))
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Write the name of the newest checkpoint to ``{save_dir}/last_checkpoint``."""
-        with written_whole(os.path.join(self.save_dir, "last_checkpoint")) as partial:
+        with atomic_write(os.path.join(self.save_dir, "last_checkpoint")) as partial:
             partial.write_text(last_filename_basename)
 
     def load(

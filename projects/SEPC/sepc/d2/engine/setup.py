@@ -11,7 +11,7 @@ from detectron2.utils import comm
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from ...files import written_whole
+from ...files import atomic_write
 from ...layers import EstimatedBatchNorm2d, LevelBatchNorm, PyramidNorm, SyncBatchNorm2d
 
 logger = logging.getLogger(__name__)
@@ -142,5 +142,5 @@ def rewind_metrics(path: str, start_iter: int) -> None:
                     kept.append(line)
             except (ValueError, KeyError):
                 logger.warning(f"{path}: dropped an incomplete line")
-    with written_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         file.writelines(kept)

@@ -142,13 +142,13 @@ def sample_taps(
     groups = offsets[0].shape[1] // (2 * kh * kw)
     at = _positions(maps, offsets, geometry)
 
-    # every index below has the shape (P, groups, kh, kw), then the two or four neighbours
+    # every index below has the shape (P, groups, kh, kw), then the two or four neighbors
     precise = torch.promote_types(offsets[0].dtype, torch.float32)
     moves = torch.cat([_rows_of(x) for x in offsets]).to(precise).view(-1, groups, kh, kw, 2)
     ys = at.y.to(precise) + _axis(kh, dilation[0], moves).view(-1, 1) + moves[..., 0]
     xs = at.x.to(precise) + _axis(kw, dilation[1], moves) + moves[..., 1]
-    rows, row_weights = _neighbours(ys, at.height)
-    cols, col_weights = _neighbours(xs, at.width)
+    rows, row_weights = _neighbors(ys, at.height)
+    cols, col_weights = _neighbors(xs, at.width)
 
     row_starts = at.start.unsqueeze(-1) + rows * at.width.unsqueeze(-1)
     pixels = row_starts.unsqueeze(-1) + cols.unsqueeze(-2)
@@ -200,7 +200,7 @@ def _rows_of(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
-def _neighbours(positions: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+def _neighbors(positions: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """The two cells around each position along an axis, and their weights.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The colours of all pictures, which the colour-blind can tell apart (Okabe and Ito)."""
+"""The colors of all pictures, which the color-blind can tell apart (Okabe and Ito)."""
 
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
@@ -15,7 +15,7 @@ CYCLE = (ORANGE, SKY, GREEN, YELLOW, PURPLE, VERMILION, BLUE)
 TERMS = {"finer": VERMILION, "same": BLUE, "coarser": "#007D5A"}
 
 
-def bgr(colour: str) -> tuple[int, int, int]:
+def bgr(color: str) -> tuple[int, int, int]:
     """``"#RRGGBB"`` as OpenCV wants it."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return blue, green, red
