@@ -15,15 +15,30 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # a worker, and what it starts, takes its share
+    _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, CORES // _workers)))
+THREADS = int(os.environ.get("OMP_NUM_THREADS", CORES))
+
 # Only whether it is there: one that is there and broken should fail its tests, not lose them.
 HAS_DETECTRON2 = importlib.util.find_spec("detectron2") is not None
 NEEDS_DETECTRON2 = "d2"
 HOW_TO_GET_IT = "`make detectron2` looks for it and says how to add it; see README, Installation"
 
 collect_ignore = [] if HAS_DETECTRON2 else [NEEDS_DETECTRON2]
-torch.set_num_threads(
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Worker processes of ``-n auto``: one per core that this process may use."""
+    return CORES
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> None:
+    """Every test starts with its share of the cores; training programs take all of them."""
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True)
