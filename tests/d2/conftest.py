@@ -1,12 +1,6 @@
 import pytest
-import torch
 
 pytest.importorskip("detectron2")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def few_threads():
-    torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,28 @@
 """Small detectors and inputs for the tests of the Detectron2 binding."""
 
+import copy
+import functools
 from pathlib import Path
 
 import torch
+from detectron2.config import LazyConfig
 from detectron2.structures import Boxes, Instances, PolygonMasks
 
 from sepc.d2.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
+
+
+@functools.cache
+def loaded(path: Path):
+    """The config of a file, to be read only: it is the same one for all tests."""
+    return load_config(str(path))
+
+
+def config_of(path: Path, overrides=()):
+    """A config to change at will; the overrides are not checked, as :func:`load_config` does."""
+    return LazyConfig.apply_overrides(copy.deepcopy(loaded(path)), list(overrides))
 
 
 def tiny_overrides(output_dir, **others) -> list[str]:
@@ -31,7 +45,7 @@ def tiny_overrides(output_dir, **others) -> list[str]:
 
 def tiny_config(output_dir, variant: str = "pconv_ibn", detector: str = "retinanet", **others):
     path = CONFIGS / "quickstart" / f"{detector}_{variant}.py"
-    return load_config(str(path), tiny_overrides(output_dir, **others))
+    return config_of(path, tiny_overrides(output_dir, **others))
 
 
 def image_input(height: int, width: int, boxes=None, classes=None) -> dict:

@@ -7,9 +7,7 @@ from detectron2.config import LazyCall, instantiate
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 
-from sepc.d2.engine import load_config
-
-from .helpers import CONFIGS, ROOT
+from .helpers import CONFIGS, ROOT, config_of
 
 RELEASED = CONFIGS / "released"
 
@@ -19,7 +17,7 @@ _spec.loader.exec_module(convert_tool)
 
 
 def released_config(name, *overrides):
-    return load_config(str(RELEASED / f"{name}.py"), list(overrides))
+    return config_of(RELEASED / f"{name}.py", overrides)
 
 
 def on_meta(cfg):

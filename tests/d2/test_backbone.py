@@ -11,9 +11,8 @@ from torch import nn
 
 from sepc import PyramidNorm
 from sepc.d2.backbones.pconv_neck import PyramidConvBackbone
-from sepc.d2.engine import load_config
 
-from .helpers import CONFIGS, image_input
+from .helpers import CONFIGS, config_of, image_input
 
 BOXES = [[5, 5, 30, 30], [20, 10, 60, 40]]
 LEVELS = ["p2", "p3", "p4", "p5", "p6"]
@@ -143,7 +142,7 @@ class TestDetectors:
 
     @pytest.fixture
     def cfg(self, name):
-        cfg = load_config(str(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_pconv_ibn_1x.py"))
+        cfg = config_of(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_pconv_ibn_1x.py")
         cfg.model.backbone.out_channels = 16
         return cfg
 
@@ -176,7 +175,7 @@ class TestDetectors:
         self.train(model, [image_input(64, 64, [], []), image_input(64, 64, BOXES, [2, 3])])
 
     def test_only_the_backbone_differs_from_the_baseline(self, cfg, name):
-        plain = load_config(str(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_1x.py"))
+        plain = config_of(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_1x.py")
         cfg.model.backbone = cfg.model.backbone.fpn
         cfg.train.output_dir = plain.train.output_dir
         assert cfg == plain

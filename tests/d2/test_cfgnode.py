@@ -12,10 +12,9 @@ from torch import nn
 import sepc
 from sepc.d2.backbones.pconv_neck import PyramidConvBackbone
 from sepc.d2.cfgnode import SEPCATSS
-from sepc.d2.engine import load_config
 from sepc.layers import Towers
 
-from .helpers import CONFIGS, image_input
+from .helpers import CONFIGS, config_of, image_input
 from .yaml_configs import DENSE, YAML, path_of, read
 
 RETINANET, FASTER_RCNN = path_of("retinanet"), path_of("faster_rcnn")
@@ -23,7 +22,7 @@ ATSS, GFL = path_of("atss"), path_of("gfl")
 
 
 def lazy_of(stem):
-    return load_config(str(next(CONFIGS.glob(f"COCO-*/{stem}.py"))))
+    return config_of(next(CONFIGS.glob(f"COCO-*/{stem}.py")))
 
 
 def lazy_model(stem):

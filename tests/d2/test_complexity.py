@@ -8,10 +8,9 @@ from torch import nn
 from sepc import build_sepc
 from sepc.d2 import complexity
 from sepc.d2.complexity import count_flops, count_parameters
-from sepc.d2.engine import load_config
 from sepc.layers import DeformConv2d
 
-from .helpers import CONFIGS
+from .helpers import CONFIGS, config_of
 
 SIZE = (16, 24)
 
@@ -57,7 +56,7 @@ def test_unknown_operator_is_named():
 
 
 def small_model(name):
-    cfg = load_config(str(next(CONFIGS.glob(f"COCO-*/{name}.py"))))
+    cfg = config_of(next(CONFIGS.glob(f"COCO-*/{name}.py")))
     cfg.model.backbone.out_channels = 32
     with torch.device("meta"):
         return instantiate(cfg.model)

@@ -16,7 +16,8 @@ def test_runs_see_the_same_images_at_rates_of_their_batch():
     runs = tool.runs(tool.parse_args([]))
     assert len({run.name for run in runs}) == len(runs) == 3 * (4 * 4 + 2 * 3)
     rates = {}
-    for run in runs:
+    once = {run.overrides: run for run in runs}  # seeds differ in nothing that a config says
+    for run in once.values():
         cfg = load_config(str(ROOT / run.config), list(run.overrides))
         batch = cfg.dataloader.train.total_batch_size
         assert cfg.train.max_iter * batch == 10000
@@ -36,12 +37,12 @@ def test_only_the_pyramids_norm_sees_the_batch():
 def test_smoke(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "projects" / "SEPC"))
     flags = ["--smoke", "--output", str(tmp_path / "out"), "--workers", "2"]
-    chosen = ["--norms", "iBN", "iBN, two processes", "--batches", "4", "1"]
+    chosen = ["--norms", "iBN", "iBN, two processes", "--batches", "4"]
     assert tool.main([*flags, *chosen]) == 0
     docs = tmp_path / "out_smoke" / "docs"
     page = (docs / "norms.md").read_text()
     (line,) = (x for x in page.splitlines() if x.startswith("| iBN, two processes |"))
     assert line.count("not trained") == 2 and line.endswith("| not possible |")
-    assert len(json.loads((docs / "norms" / "runs.json").read_text())["runs"]) == 3
+    assert len(json.loads((docs / "norms" / "runs.json").read_text())["runs"]) == 2
     assert (docs / "norms" / "study.png").stat().st_size > 1000
     assert tool.main([*flags, "--report"]) == 0
