@@ -11,7 +11,11 @@ from ..layers.sync_check import CASES, check_norm, check_trunk, run
 NAIVE_CASES = [name for name in CASES if name != "other_sizes"]  # it weighs by images alone
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["two", "three"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(2, marks=pytest.mark.slow), 3],  # three are uneven in more ways
+    ids=["two", "three"],
+)
 def results(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sync")
     command = [sys.executable, "-m", "tests.d2.sync_launch", str(request.param), str(folder)]

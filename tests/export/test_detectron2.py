@@ -63,7 +63,14 @@ def test_exportable_form_finds_the_same(variant, size):
     assert compare_detections(detect(model, image(size)), found).detections > 5
 
 
-@pytest.mark.parametrize("variant", ["plain", "pconv", "pconv_ibn", "sepc_lite", "sepc"])
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+# SEPC has all that the variants between have
+@pytest.mark.parametrize(
+    "variant", ["plain", slow("pconv"), slow("pconv_ibn"), slow("sepc_lite"), "sepc"]
+)
 def test_whole_detector_in_onnx_runtime(variant, tmp_path):
     model = small_model(variant)
     agreement = export_onnx(
@@ -76,7 +83,9 @@ def test_whole_detector_in_onnx_runtime(variant, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["detector.onnx"]
 
 
-@pytest.mark.parametrize(("norm", "optimized"), [("BCN", False), ("BCN", True), ("LevelBN", False)])
+@pytest.mark.parametrize(
+    ("norm", "optimized"), [slow("BCN", False), ("BCN", True), ("LevelBN", False)]
+)
 def test_other_norms_in_onnx_runtime(norm, optimized, tmp_path):
     """Also with the standardized weights of BCN."""
     model = small_model("pconv_ibn", norm=norm, channels=32)

@@ -24,6 +24,11 @@ ANY_SIZE = "retinanet"
 ANY_NUMBER = "gfl"
 
 
+def one_and_slow_ones(detectors, one="atss"):
+    """The decoding of the others is exported as TorchScript in `make test`."""
+    return [x if x == one else pytest.param(x, marks=pytest.mark.slow) for x in detectors]
+
+
 def clear_ones(model, image):
     return int((detect(model, image)[1] > 0.4).sum())
 
@@ -57,7 +62,7 @@ def test_torchscript_of_any_image_size(detector, trained, mosaic, tmp_path):
     assert load_exported(path).format == "torchscript"
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("detector", one_and_slow_ones(DETECTORS))
 def test_torch_export_of_one_image_size(detector, trained, mosaic, tmp_path):
     size = (64, 96)
     agreement = export_model(
@@ -88,7 +93,9 @@ def test_torch_export_of_any_image_size(trained, mosaic, tmp_path):
         exported.detect(mosaic[:, :64])
 
 
-@pytest.mark.parametrize("detector", sorted(set(DETECTORS) - {ANY_SIZE, ANY_NUMBER}))
+@pytest.mark.parametrize(
+    "detector", one_and_slow_ones(sorted(set(DETECTORS) - {ANY_SIZE, ANY_NUMBER}))
+)
 def test_onnx_of_one_image_size(detector, trained, mosaic, tmp_path):
     agreement = export_model(
         trained(detector),

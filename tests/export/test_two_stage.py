@@ -7,12 +7,11 @@ pytest.importorskip("detectron2")
 
 from detectron2.config import instantiate
 
-from sepc.d2.engine import load_config
 from sepc.d2.export.job import export_model
 from sepc.d2.export.run import ExportedModel
 from sepc.export import ExportError, load_exported
 
-from ..d2.helpers import CONFIGS
+from ..d2.helpers import CONFIGS, config_of
 
 DETECTORS = {
     "faster_rcnn": "COCO-Detection",
@@ -24,7 +23,7 @@ DETECTORS = {
 def make(name):
     """Untrained, with predictors that tell regions and classes apart."""
     torch.manual_seed(0)
-    cfg = load_config(str(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_pconv_ibn_1x.py"))
+    cfg = config_of(CONFIGS / DETECTORS[name] / f"{name}_R_50_FPN_pconv_ibn_1x.py")
     cfg.model.backbone.out_channels = 16
     cfg.model.roi_heads.num_classes = 5
     model = instantiate(cfg.model).eval()
@@ -42,7 +41,15 @@ def images(sizes):
     return [torch.randint(256, (3, *s), dtype=torch.uint8, generator=generator) for s in sizes]
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+# Cascade Mask R-CNN has all parts of the other two
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("faster_rcnn", marks=pytest.mark.slow),
+        pytest.param("mask_rcnn", marks=pytest.mark.slow),
+        "cascade_mask_rcnn",
+    ],
+)
 def test_torchscript(name, tmp_path):
     model = make(name)
     path = tmp_path / "detector.ts"
