@@ -9,11 +9,11 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env detectron2 quickstart compare ablation norms test test-all tests lint bench clean
+.PHONY: help env detectron2 quickstart compare ablation norms test test-all lint bench clean
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## */  \1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  \1\t/' | expand -t 14
 	@echo "ARGS goes to the tool or to pytest. SEPC_WITHOUT_DETECTRON2=1 leaves Detectron2 out,"
 	@echo "in an environment of its own: what works without it can be tried on any machine."
 
@@ -39,19 +39,15 @@ ablation: env  ## every detector with every head, several seeds: hours, goes on 
 norms: env  ## every norm over the pyramid at every batch size, several seeds: hours, goes on
 	@$(RUN) -m studies.norms $(ARGS)
 
-# a worker per core, with one thread each; the rest is taken from whoever has most left
-PYTEST := $(RUN) -m pytest --numprocesses auto --dist worksteal
-
 test: env  ## lint, then the tests but for slow ones; says what it left out without Detectron2
-	@$(MAKE) --no-print-directory tests CHOICE='-m "not slow"'
+test-all: env  ## as test, with the slow tests; what CI runs
 
-test-all: env  ## as `make test`, with the slow tests
-	@$(MAKE) --no-print-directory tests
-
-tests:
+test: CHOICE := -m "not slow"
+test test-all:
 	@$(RUN) dev/setup_env.py --report
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) $(CHOICE) $(ARGS); status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
+	@$(RUN) -m pytest -n auto --dist worksteal $(CHOICE) $(ARGS); \
+		status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
 
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .

@@ -65,9 +65,9 @@ def test_paths_exist(page: Path) -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
     commands = "\n".join(blocks(README, "bash") + re.findall(r"`([^`\n]+)`", README))
-    named = set(re.findall(r"\bmake ([a-z0-9]+)", commands))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)", commands))
     assert {"quickstart", "test"} <= named
     assert named - targets == set()
 
