@@ -13,7 +13,7 @@ RUN := $(VENV)/bin/python
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## */  \1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  \1\t/' | expand -t 14
 	@echo "ARGS goes to the tool or to pytest. SEPC_WITHOUT_DETECTRON2=1 leaves Detectron2 out,"
 	@echo "in an environment of its own: what works without it can be tried on any machine."
 
@@ -43,6 +43,16 @@ test: env  ## lint, then all tests; says what it left out where Detectron2 is mi
 	@$(RUN) dev/setup_env.py --report
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) -m pytest $(ARGS); status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
+
+# instructions of oneDNN : those of PyTorch's own kernels : threads
+CPUS := AVX2:avx2:1 AVX2:avx2:2 AVX512_CORE:avx512:1 AVX512_CORE_BF16:default:2
+NUMERIC := tests/golden tests/layers tests/methods $(wildcard tests/test_golden*.py tests/test_inf*.py tests/test_tv*.py)
+
+.PHONY: test-cpus
+test-cpus: env  ## the tests of numbers as older processors compute them, with one thread and two
+	@for cpu in $(CPUS); do echo "== $$cpu"; \
+		(IFS=:; set -- $$cpu; export ONEDNN_MAX_CPU_ISA=$$1 ATEN_CPU_CAPABILITY=$$2 OMP_NUM_THREADS=$$3; \
+		unset IFS; $(RUN) -m pytest -q $(NUMERIC) $(ARGS)) || exit 1; done
 
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .
