@@ -49,6 +49,16 @@ test test-all:
 	@$(RUN) -m pytest -n auto --dist worksteal $(CHOICE) $(ARGS); \
 		status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
 
+# instructions of oneDNN : those of PyTorch's own kernels : threads
+CPUS := AVX2:avx2:1 AVX2:avx2:2 AVX512_CORE:avx512:1 AVX512_CORE_BF16:default:2
+NUMERIC := tests/golden tests/layers tests/methods $(wildcard tests/test_golden*.py tests/test_inf*.py tests/test_tv*.py)
+
+.PHONY: test-cpus
+test-cpus: env  ## the tests of numbers as older processors compute them, with one thread and two
+	@for cpu in $(CPUS); do echo "== $$cpu"; \
+		(IFS=:; set -- $$cpu; export ONEDNN_MAX_CPU_ISA=$$1 ATEN_CPU_CAPABILITY=$$2 OMP_NUM_THREADS=$$3; \
+		unset IFS; $(RUN) -m pytest -q $(NUMERIC) $(ARGS)) || exit 1; done
+
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .

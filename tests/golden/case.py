@@ -16,6 +16,9 @@ _FUNCTIONS = {"abs": np.abs, "maximum": np.maximum, "minimum": np.minimum, "exp"
 
 # "A sensible bar is ten times the stated figure" (data/README.md).
 BAR = 10.0
+# Relative L2 norm by which float32 gradients may differ if rounding moves activations across a
+# ReLU kink (data/README.md).
+KINKS = 0.01
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,11 @@ class Case:
             msg=lambda message: f"{self.name}, {name}: {message}",
         )
 
-    def check_l2(self, name: str, actual: Tensor, group: str) -> None:
+    def check_l2(self, name: str, actual: Tensor, bar: float) -> None:
         """The same in the relative L2 norm, where single values may sit on a ReLU kink."""
         expected = self.arrays[name]
         error = (actual.detach() - expected).norm() / expected.norm()
-        assert error < BAR * self.rounding(group), f"{self.name}, {name}: relative L2 error {error}"
+        assert error < bar, f"{self.name}, {name}: relative L2 error {error}"
 
 
 def load_cases(folder: Path) -> list[Case]:

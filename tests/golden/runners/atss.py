@@ -14,12 +14,12 @@ from ..case import Case
 from .dense import (
     batch_targets,
     check_equal,
-    check_gradients,
+    check_losses,
     flatten,
     grids,
     ground_truth,
     inside_padded_image,
-    leaves,
+    predictions,
     stored,
 )
 
@@ -84,58 +84,63 @@ def run_atss(case: Case) -> None:
     levels = anchors_by_level(case)
     labels, matched = assign(case, levels)
     config = case.config
-    maps = {name: leaves(case, name) for name in ("cls", "box", "ctr")}
-    logits = flatten(maps["cls"], config["num_fg_classes"])
-    deltas = flatten(maps["box"], 4)
-    centerness = flatten(maps["ctr"], 1).squeeze(-1)
+    maps = predictions(case, "cls", "box", "ctr")
     weights = [1 / std for std in config["target_stds"]]
-    check_decoded(case, levels, decode_deltas(torch.cat(levels), deltas, weights))
-
-    losses = [
-        atss_losses(*own[:3], anchors, *own[3:], delta_weights=weights, **config["focal"])
-        for anchors, own in zip(
-            levels, by_level(levels, logits, deltas, centerness, labels, matched), strict=True
-        )
-    ]
+    decoded = decode_deltas(torch.cat(levels), flatten(maps["box"], 4), weights)
+    check_decoded(case, levels, decoded)
     positives = divisor(case, labels)
-    total = sum(x.total_centerness for x in losses).clamp(min=1)
-    cls = torch.stack([x.cls for x in losses]) / positives
-    box = torch.stack([x.box for x in losses]) / total * config["giou_weight"]
-    ctr = torch.stack([x.centerness for x in losses]) / positives
-    case.check("loss_cls", cls, "losses")
-    case.check("loss_bbox", box, "losses")
-    case.check("loss_centerness", ctr, "losses")
-    check_gradients(case, cls.sum() + box.sum() + ctr.sum(), maps)
+
+    def losses(maps: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        logits = flatten(maps["cls"], config["num_fg_classes"])
+        deltas = flatten(maps["box"], 4)
+        centerness = flatten(maps["ctr"], 1).squeeze(-1)
+        by_levels = by_level(levels, logits, deltas, centerness, labels, matched)
+        each = [
+            atss_losses(*own[:3], anchors, *own[3:], delta_weights=weights, **config["focal"])
+            for anchors, own in zip(levels, by_levels, strict=True)
+        ]
+        total = sum(x.total_centerness for x in each).clamp(min=1)
+        return {
+            "loss_cls": torch.stack([x.cls for x in each]) / positives,
+            "loss_bbox": torch.stack([x.box for x in each]) / total * config["giou_weight"],
+            "loss_centerness": torch.stack([x.centerness for x in each]) / positives,
+        }
+
+    check_losses(case, maps, losses)
 
 
 def run_gfl(case: Case) -> None:
     levels = anchors_by_level(case)
     labels, matched = assign(case, levels)
     config = case.config
-    maps = {name: leaves(case, name) for name in ("cls", "box")}
-    logits = flatten(maps["cls"], config["num_fg_classes"])
-    distributions = flatten(maps["box"], 4 * (config["reg_max"] + 1))
+    maps = predictions(case, "cls", "box")
+    width = 4 * (config["reg_max"] + 1)
     strides = [
         torch.full((len(level),), float(stride))
         for level, stride in zip(levels, case.spec["strides"], strict=True)
     ]
-    boxes = decode_distributions(torch.cat(levels), torch.cat(strides), distributions)
-    check_decoded(case, levels, boxes)
+    decoded = decode_distributions(
+        torch.cat(levels), torch.cat(strides), flatten(maps["box"], width)
+    )
+    check_decoded(case, levels, decoded)
+    positives = divisor(case, labels)
 
-    losses = [
-        gfl_losses(*own[:2], anchors, stride, *own[2:], beta=config["qfl_beta"])
-        for anchors, stride, own in zip(
-            levels, strides, by_level(levels, logits, distributions, labels, matched), strict=True
-        )
-    ]
-    total = sum(x.total_weight for x in losses).clamp(min=1)
-    cls = torch.stack([x.quality for x in losses]) / divisor(case, labels)
-    box = torch.stack([x.box for x in losses]) / total * config["giou_weight"]
-    dfl = torch.stack([x.distribution for x in losses]) / total * config["dfl_weight"]
-    case.check("loss_cls", cls, "losses")
-    case.check("loss_bbox", box, "losses")
-    case.check("loss_dfl", dfl, "losses")
-    check_gradients(case, cls.sum() + box.sum() + dfl.sum(), maps)
+    def losses(maps: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        logits = flatten(maps["cls"], config["num_fg_classes"])
+        distributions = flatten(maps["box"], width)
+        by_levels = by_level(levels, logits, distributions, labels, matched)
+        each = [
+            gfl_losses(*own[:2], anchors, stride, *own[2:], beta=config["qfl_beta"])
+            for anchors, stride, own in zip(levels, strides, by_levels, strict=True)
+        ]
+        total = sum(x.total_weight for x in each).clamp(min=1)
+        return {
+            "loss_cls": torch.stack([x.quality for x in each]) / positives,
+            "loss_bbox": torch.stack([x.box for x in each]) / total * config["giou_weight"],
+            "loss_dfl": torch.stack([x.distribution for x in each]) / total * config["dfl_weight"],
+        }
+
+    check_losses(case, maps, losses)
 
 
 RUNNERS = {"atss": run_atss, "gfl": run_gfl}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -22,9 +24,11 @@ def ground_truth(case: Case, *, first_class: int) -> tuple[list[Tensor], list[Te
     return boxes, [case.arrays[f"gt_labels{i}"].long() - first_class for i in images]
 
 
-def leaves(case: Case, name: str) -> list[Tensor]:
-    """The predictions of each level, which gradients are wanted of."""
-    return [case.draws[f"{name}{level}"].requires_grad_() for level in range(case.num_levels)]
+def predictions(case: Case, *names: str) -> dict[str, list[Tensor]]:
+    """The predicted maps of each level under their names: "cls", "box", "ctr"."""
+    return {
+        name: [case.draws[f"{name}{level}"] for level in range(case.num_levels)] for name in names
+    }
 
 
 def flatten(maps: list[Tensor], width: int) -> Tensor:
@@ -108,10 +112,26 @@ def check_pixels(case: Case, name: str, actual: Tensor, rounding: float | None =
     )
 
 
-def check_gradients(case: Case, loss: Tensor, predictions: dict[str, list[Tensor]]) -> None:
-    """The stored gradients are those of the sum of all losses."""
-    loss.backward()
-    for name, maps in predictions.items():
-        for level, x in enumerate(maps):
+def check_losses(
+    case: Case,
+    maps: dict[str, list[Tensor]],
+    losses: Callable[[dict[str, list[Tensor]]], dict[str, Tensor]],
+) -> None:
+    """Losses agree in float32, and the gradients of the sum of them all in float64.
+
+    Which side of a kink (of smooth L1, of a maximum) a value lies on depends in float32 on the
+    processor, and with it a gradient as a whole. Anchors, boxes and the targets made of them stay
+    in float32, as they are in the reference: its stated rounding is that of the losses alone.
+
+    Args:
+        maps: see :func:`predictions`.
+        losses: from these maps to the losses under the names that they are stored by.
+    """
+    for name, loss in losses(maps).items():
+        case.check(name, loss.reshape(case.arrays[name].shape), "losses")
+    maps = {name: [x.double().requires_grad_() for x in own] for name, own in maps.items()}
+    sum(loss.sum() for loss in losses(maps).values()).backward()
+    for name, own in maps.items():
+        for level, x in enumerate(own):
             assert x.grad is not None
             case.check(f"grad_{name}{level}", x.grad, "grads")

@@ -18,11 +18,11 @@ from ..case import Case
 from .dense import (
     batch_targets,
     check_equal,
-    check_gradients,
+    check_losses,
     flatten,
     ground_truth,
-    leaves,
     level_sizes,
+    predictions,
 )
 
 
@@ -62,23 +62,24 @@ def run(case: Case) -> None:
     positive = torch.stack(assigned) >= 0
     check_targets(case, sizes, labels, positive, encode_distances(points, matched))
 
-    maps = {name: leaves(case, name) for name in ("cls", "box", "ctr")}
-    logits = flatten(maps["cls"], num_classes)
-    distances = flatten(maps["box"], 4)[positive]
-    centerness = flatten(maps["ctr"], 1).squeeze(-1)[positive]
-    positive_points = points.expand(len(boxes), -1, -1)[positive]
-    targets = centerness_targets(positive_points, matched[positive])
-    # overlaps in the reference count the last pixel in, all else does not
-    predicted = from_inclusive(decode_distances(positive_points, distances))
-    ious = paired_iou(predicted, from_inclusive(matched[positive]))
+    def losses(maps: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        logits = flatten(maps["cls"], num_classes)
+        distances = flatten(maps["box"], 4)[positive]
+        centerness = flatten(maps["ctr"], 1).squeeze(-1)[positive]
+        positive_points = points.expand(len(boxes), -1, -1)[positive]
+        gt_boxes = matched[positive]
+        targets = centerness_targets(positive_points, gt_boxes)
+        # overlaps in the reference count the last pixel in, all else does not
+        predicted = from_inclusive(decode_distances(positive_points, distances))
+        ious = paired_iou(predicted, from_inclusive(gt_boxes))
+        cls = focal_loss(logits, labels, **config["focal"])
+        return {
+            "loss_cls": cls.sum() / (positive.sum() + len(boxes)),
+            "loss_bbox": (-ious.log() * targets).sum() / targets.sum(),
+            "loss_centerness": F.binary_cross_entropy_with_logits(centerness, targets),
+        }
 
-    cls = focal_loss(logits, labels, **config["focal"]).sum() / (positive.sum() + len(boxes))
-    box = (-ious.log() * targets).sum() / targets.sum()
-    ctr = F.binary_cross_entropy_with_logits(centerness, targets)
-    case.check("loss_cls", cls.reshape(1), "losses")
-    case.check("loss_bbox", box.reshape(1), "losses")
-    case.check("loss_centerness", ctr.reshape(1), "losses")
-    check_gradients(case, cls + box + ctr, maps)
+    check_losses(case, predictions(case, "cls", "box", "ctr"), losses)
 
 
 def check_targets(

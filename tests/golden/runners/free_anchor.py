@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from sepc.methods.boxes import decode_deltas, from_inclusive
 from sepc.methods.free_anchor import box_probability, free_anchor_losses
 
 from ..case import Case
-from .dense import check_gradients, flatten, ground_truth, leaves, legacy_grids
+from .dense import check_losses, flatten, ground_truth, legacy_grids, predictions
 
 
 def run(case: Case) -> None:
@@ -17,10 +18,8 @@ def run(case: Case) -> None:
     boxes = [from_inclusive(b) for b in boxes]
     anchors = torch.cat(legacy_grids(case, config["anchors"]))
     weights = [1 / std for std in config["target_stds"]]
-    maps = {name: leaves(case, name) for name in ("cls", "box")}
-    logits = flatten(maps["cls"], config["num_fg_classes"])
+    maps = predictions(case, "cls", "box")
     deltas = flatten(maps["box"], 4)
-
     localized = [
         box_probability(
             decode_deltas(anchors, deltas[i], weights),
@@ -35,25 +34,29 @@ def run(case: Case) -> None:
     torch.testing.assert_close(
         torch.stack(localized), case.arrays["box_prob"], rtol=0, atol=1e-5, msg=None
     )
-    losses = free_anchor_losses(
-        logits,
-        deltas,
-        anchors,
-        boxes,
-        classes,
-        delta_weights=weights,
-        bag_size=config["pre_anchor_topk"],
-        threshold=config["bbox_thr"],
-        alpha=config["alpha"],
-        gamma=config["gamma"],
-        smooth_l1_beta=config["smooth_l1"]["beta"],
-        box_loss_weight=config["smooth_l1"]["loss_weight"],
-    )
-    positive = losses.positive / losses.num_gts
-    negative = losses.negative / (losses.num_gts * config["pre_anchor_topk"])
-    case.check("positive_bag_loss", positive.reshape(1), "losses")
-    case.check("negative_bag_loss", negative.reshape(1), "losses")
-    check_gradients(case, positive + negative, maps)
+
+    def losses(maps: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        logits = flatten(maps["cls"], config["num_fg_classes"])
+        sums = free_anchor_losses(
+            logits,
+            flatten(maps["box"], 4),
+            anchors,
+            boxes,
+            classes,
+            delta_weights=weights,
+            bag_size=config["pre_anchor_topk"],
+            threshold=config["bbox_thr"],
+            alpha=config["alpha"],
+            gamma=config["gamma"],
+            smooth_l1_beta=config["smooth_l1"]["beta"],
+            box_loss_weight=config["smooth_l1"]["loss_weight"],
+        )
+        return {
+            "positive_bag_loss": sums.positive / sums.num_gts,
+            "negative_bag_loss": sums.negative / (sums.num_gts * config["pre_anchor_topk"]),
+        }
+
+    check_losses(case, maps, losses)
 
 
 RUNNERS = {"freeanchor": run}

@@ -13,19 +13,25 @@ import torch
 from torch import Tensor
 
 from sepc.methods.boxes import from_inclusive
-from sepc.methods.fsaf import effective_areas, encode_btlr, fsaf_assign, fsaf_losses
+from sepc.methods.fsaf import (
+    FSAFLosses,
+    effective_areas,
+    encode_btlr,
+    fsaf_assign,
+    fsaf_losses,
+)
 from sepc.methods.targets import BACKGROUND, IGNORED
 
 from ..case import Case
 from .dense import (
     batch_targets,
     check_equal,
-    check_gradients,
+    check_losses,
     flatten,
     ground_truth,
     inside_padded_image,
-    leaves,
     legacy_grids,
+    predictions,
     stored,
 )
 
@@ -102,33 +108,40 @@ def run_loss(case: Case) -> None:
     labels, matched = batch_targets(assigned, boxes, classes, num_classes)
     check_targets(case, anchors, assignment, labels, matched)
 
-    maps = {name: leaves(case, name) for name in ("cls", "box")}
-    losses = fsaf_losses(
-        flatten(maps["cls"], num_classes),
-        flatten(maps["box"], 4),
-        anchors,
-        assignment,
-        labels,
-        matched,
-        num_gts=[len(b) for b in boxes],
-        num_anchors_per_level=[len(level) for level in levels],
-        **config["focal"],
-    )
-    check_equal(case, "keep", losses.kept, stored(case, "keep"))
-    check_equal(case, "gt_level", losses.level_losses.argmin(dim=1), case.arrays["gt_level"])
-    by_level = losses.level_losses.t().nan_to_num(posinf=_NO_POSITIVE)
+    sizes = [len(level) for level in levels]
+
+    def all_results(maps: dict[str, list[Tensor]]) -> FSAFLosses:
+        logits = flatten(maps["cls"], num_classes)
+        return fsaf_losses(
+            logits,
+            flatten(maps["box"], 4),
+            anchors,
+            assignment,
+            labels,
+            matched,
+            num_gts=[len(b) for b in boxes],
+            num_anchors_per_level=sizes,
+            **config["focal"],
+        )
+
+    def losses(maps: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        results = all_results(maps)
+        num_kept = results.kept.sum()
+        return {
+            "loss_cls": torch.stack([x.sum() for x in results.cls.split(sizes, dim=1)]) / num_kept,
+            "loss_bbox": torch.stack([x.sum() for x in results.box.split(sizes, dim=1)]) / num_kept,
+        }
+
+    maps = predictions(case, "cls", "box")
+    results = all_results(maps)
+    check_equal(case, "keep", results.kept, stored(case, "keep"))
+    case.check("num_pos", (results.kept.sum() / len(boxes)).reshape(1), "losses")
+    check_equal(case, "gt_level", results.level_losses.argmin(dim=1), case.arrays["gt_level"])
+    by_level = results.level_losses.t().nan_to_num(posinf=_NO_POSITIVE)
     expected = case.arrays["level_loss"]
     check_equal(case, "level_loss", by_level == _NO_POSITIVE, expected == _NO_POSITIVE)
     torch.testing.assert_close(by_level, expected, rtol=1e-6, atol=0)
-
-    num_kept = losses.kept.sum()
-    case.check("num_pos", (num_kept / len(boxes)).reshape(1), "losses")
-    sizes = [len(level) for level in levels]
-    cls = torch.stack([x.sum() for x in losses.cls.split(sizes, dim=1)]) / num_kept
-    box = torch.stack([x.sum() for x in losses.box.split(sizes, dim=1)]) / num_kept
-    case.check("loss_cls", cls, "losses")
-    case.check("loss_bbox", box, "losses")
-    check_gradients(case, cls.sum() + box.sum(), maps)
+    check_losses(case, maps, losses)
 
 
 def check_targets(

@@ -18,12 +18,12 @@ from ..case import Case
 from .dense import (
     batch_targets,
     check_equal,
-    check_gradients,
+    check_losses,
     flatten,
     ground_truth,
     inside_padded_image,
-    leaves,
     legacy_grids,
+    predictions,
     stored,
 )
 
@@ -64,20 +64,22 @@ def run(case: Case) -> None:
     expected = stored(case, "bbox_targets")
     torch.testing.assert_close(torch.where(positive.unsqueeze(-1), targets, 0), expected)
 
-    maps = {name: leaves(case, name) for name in ("cls", "box")}
-    cls_loss = focal_loss(flatten(maps["cls"], num_classes), labels, **config["focal"])
-    box_loss = F.smooth_l1_loss(
-        flatten(maps["box"], 4), targets, beta=config["smooth_l1"]["beta"], reduction="none"
-    )
-    box_loss = torch.where(positive.unsqueeze(-1), box_loss, 0) * config["smooth_l1"]["loss_weight"]
     total = positive.sum(dim=1).clamp(min=1).sum()
     assert total.item() == case.spec["num_total_pos"]
     sizes = [len(level) for level in levels]
-    cls = torch.stack([x.sum() for x in cls_loss.split(sizes, dim=1)]) / total
-    box = torch.stack([x.sum() for x in box_loss.split(sizes, dim=1)]) / total
-    case.check("loss_cls", cls, "losses")
-    case.check("loss_bbox", box, "losses")
-    check_gradients(case, cls.sum() + box.sum(), maps)
+
+    def losses(maps: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        cls = focal_loss(flatten(maps["cls"], num_classes), labels, **config["focal"])
+        deltas = flatten(maps["box"], 4)
+        beta, weight = config["smooth_l1"]["beta"], config["smooth_l1"]["loss_weight"]
+        box = F.smooth_l1_loss(deltas, targets, beta=beta, reduction="none") * weight
+        box = torch.where(positive.unsqueeze(-1), box, 0)
+        return {
+            "loss_cls": torch.stack([x.sum() for x in cls.split(sizes, dim=1)]) / total,
+            "loss_bbox": torch.stack([x.sum() for x in box.split(sizes, dim=1)]) / total,
+        }
+
+    check_losses(case, predictions(case, "cls", "box"), losses)
 
 
 RUNNERS = {"retina": run}
