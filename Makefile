@@ -19,12 +19,12 @@ help:  ## this list
 
 env: $(READY)  ## the virtual environment: packages as in constraints.txt, and Detectron2 if found
 
-$(READY): pyproject.toml constraints.txt dev/setup_env.py
-	@$(PYTHON) dev/setup_env.py --venv $(VENV)
+$(READY): pyproject.toml constraints.txt dev/setup_env.py dev/redistribution.py
+	@$(PYTHON) -m dev.setup_env --venv $(VENV)
 	@touch $@
 
 detectron2:  ## look for Detectron2 once more
-	@$(PYTHON) dev/setup_env.py --venv $(VENV)
+	@$(PYTHON) -m dev.setup_env --venv $(VENV)
 	@touch $(READY)
 
 quickstart: env  ## generate data, train a small detector, evaluate, draw and export it, report
@@ -40,9 +40,9 @@ norms: env  ## every norm over the pyramid at every batch size, several seeds: h
 	@$(RUN) -m studies.norms $(ARGS)
 
 test: env  ## lint, then all tests; says what it left out where Detectron2 is missing
-	@$(RUN) dev/setup_env.py --report
+	@$(RUN) -m dev.setup_env --report
 	@$(MAKE) --no-print-directory lint
-	@$(RUN) -m pytest $(ARGS); status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
+	@$(RUN) -m pytest $(ARGS); status=$$?; $(RUN) -m dev.setup_env --report; exit $$status
 
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .

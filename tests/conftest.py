@@ -1,6 +1,5 @@
 """Settings of the whole test run: its threads, and what is left out where Detectron2 is missing."""
 
-import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -14,6 +13,8 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+
+from dev.setup_env import detectron2_in_use
 
 # Only whether it is there: one that is there and broken should fail its tests, not lose them.
 HAS_DETECTRON2 = importlib.util.find_spec("detectron2") is not None
@@ -50,8 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> str:
     if HAS_DETECTRON2:
-        return f"Detectron2 {importlib.metadata.version('detectron2')} found"
-    return f"Detectron2 not found: {HOW_TO_GET_IT}"
+        return detectron2_in_use()
+    return f"{detectron2_in_use()}: {HOW_TO_GET_IT}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
