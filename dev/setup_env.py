@@ -275,24 +275,24 @@ def detectron2_in_use() -> str:
 
     if find_spec("detectron2") is None:
         return "Detectron2 not found"
-    words = "Detectron2 found"
+    words = "Detectron2 of no distribution"
     for name in DISTRIBUTIONS:
         try:
             found = distribution(name)
         except PackageNotFoundError:
             continue
         commit = re.search(r'"commit_id": *"(\w{7})', found.read_text("direct_url.json") or "")
-        words = f"Detectron2 {found.version} found"
+        words = f"Detectron2 {found.version}"
         if name == redistribution.NAME:
-            words += f", {name} of upstream's {redistribution.UPSTREAM_COMMIT[:7]}"
+            words += f" of {name} (upstream's {redistribution.UPSTREAM_COMMIT[:7]})"
         elif commit:
-            words += f", upstream's {commit[1]}"
+            words += f" (upstream's {commit[1]})"
         break
     return words if has_compiled_operators() else f"{words}, {UNCOMPILED}"
 
 
 def report() -> str:
-    """One line: which Detectron2 is found, and the main versions of the running environment."""
+    """One line: which Detectron2 there is, and the main versions of the running environment."""
     from importlib.metadata import PackageNotFoundError, version
 
     def named(package: str) -> str:

@@ -316,14 +316,14 @@ LOCAL_WHEEL = FakeDistribution("0.6", '{"url": "file:///wheels/detectron2.whl"}'
 @pytest.mark.parametrize(
     ("installed", "compiled", "expected"),
     [
-        ({"detectron2": UPSTREAM}, True, "Detectron2 0.6 found, upstream's 02b5c4e"),
-        ({"detectron2": LOCAL_WHEEL}, True, "Detectron2 0.6 found"),
-        ({"detectron2": FakeDistribution("0.6")}, False, f"Detectron2 0.6 found, {LACKS}"),
-        ({}, True, "Detectron2 found"),  # a checkout on the path
+        ({"detectron2": UPSTREAM}, True, "Detectron2 0.6 (upstream's 02b5c4e)"),
+        ({"detectron2": LOCAL_WHEEL}, True, "Detectron2 0.6"),
+        ({"detectron2": FakeDistribution("0.6")}, False, f"Detectron2 0.6, {LACKS}"),
+        ({}, True, "Detectron2 of no distribution"),  # a checkout on the path
         (
             {"sal-detectron2": FakeDistribution("0.7.2+sepc")},
             False,
-            f"Detectron2 0.7.2+sepc found, sal-detectron2 of upstream's a59f056, {LACKS}",
+            f"Detectron2 0.7.2+sepc of sal-detectron2 (upstream's a59f056), {LACKS}",
         ),
     ],
 )
