@@ -35,10 +35,13 @@ def requirement() -> str:
     return f"{NAME}=={VERSION} --hash=sha256:{SHA256}\n"
 
 
-def mismatch(output: str) -> str | None:
-    """One line with both hashes if pip refused a file of another hash, else None."""
-    found = _MISMATCH.search(output)
-    return f"refused, expected sha256 {found[1]}, got {found[2]}" if found else None
+def refusal(output: str) -> str | None:
+    """One line on why pip gave no file, where its own last line says too little, else None."""
+    if found := _MISMATCH.search(output):
+        return f"refused, expected sha256 {found[1]}, got {found[2]}"
+    if "connection broken by" in output:
+        return "the package index does not answer"
+    return None
 
 
 def repack(archive: Path, folder: Path, *, sha256: str | None = None) -> Path:

@@ -190,7 +190,7 @@ class Setup:
             options = (*redistribution.DOWNLOAD, "--dest", name, "--requirement", str(requirements))
             status, output = self.pip("download", *options)
             if status != 0:
-                return status, redistribution.mismatch(output) or output
+                return status, redistribution.refusal(output) or output
             try:
                 (archive,) = folder.glob("*.whl")
                 wheel = redistribution.repack(archive, folder)

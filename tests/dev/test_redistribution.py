@@ -133,5 +133,13 @@ def test_both_hashes_are_read_from_pip_s_refusal():
         "        Expected sha256 12ab\n"
         "             Got        34cd\n"
     )
-    assert redistribution.mismatch(output) == "refused, expected sha256 12ab, got 34cd"
-    assert redistribution.mismatch("ERROR: No matching distribution") is None
+    assert redistribution.refusal(output) == "refused, expected sha256 12ab, got 34cd"
+    assert redistribution.refusal("ERROR: No matching distribution") is None
+
+
+def test_an_index_that_does_not_answer_is_told_from_one_without_the_file():
+    output = (
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'\n"
+        "ERROR: No matching distribution found for sal-detectron2==0.7.2\n"
+    )
+    assert redistribution.refusal(output) == "the package index does not answer"
