@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev import redistribution
 
@@ -50,8 +51,9 @@ FETCHED = re.compile(
 NETWORK_SECONDS = 20.0
 PIP_SECONDS = 3600.0
 
-Runner = Callable[[list[str], float], tuple[int, str]]
-"""``(command, time limit in seconds) -> (exit status, all output)``; see :func:`run_logged`."""
+if TYPE_CHECKING:  # an older Python cannot read it, and is to be told in one line which is needed
+    Runner = Callable[[list[str], float], tuple[int, str]]
+    """``(command, time limit in seconds) -> (exit status, all output)``; see :func:`run_logged`."""
 
 
 def progress_of(line: str) -> str | None:
