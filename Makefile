@@ -19,12 +19,12 @@ help:  ## this list
 
 env: $(READY)  ## the virtual environment: packages as in constraints.txt, and Detectron2 if found
 
-$(READY): pyproject.toml constraints.txt dev/setup_env.py
-	@$(PYTHON) dev/setup_env.py --venv $(VENV)
+$(READY): pyproject.toml constraints.txt dev/setup_env.py dev/redistribution.py
+	@$(PYTHON) -m dev.setup_env --venv $(VENV)
 	@touch $@
 
 detectron2:  ## look for Detectron2 once more
-	@$(PYTHON) dev/setup_env.py --venv $(VENV)
+	@$(PYTHON) -m dev.setup_env --venv $(VENV)
 	@touch $(READY)
 
 quickstart: env  ## generate data, train a small detector, evaluate, draw and export it, report
@@ -44,10 +44,10 @@ test-all: env  ## as test, with the slow tests; what CI runs
 
 test: CHOICE := -m "not slow"
 test test-all:
-	@$(RUN) dev/setup_env.py --report
+	@$(RUN) -m dev.setup_env --report
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) -m pytest -n auto --dist worksteal $(CHOICE) $(ARGS); \
-		status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
+		status=$$?; $(RUN) -m dev.setup_env --report; exit $$status
 
 # instructions of oneDNN : those of PyTorch's own kernels : threads
 CPUS := AVX2:avx2:1 AVX2:avx2:2 AVX512_CORE:avx512:1 AVX512_CORE_BF16:default:2

@@ -1,8 +1,9 @@
 """Make the virtual environment of this repository; `make env` runs it. Standard library only.
 
-Detectron2 is on no package registry (what carries its name there is not upstream's), so it is
-looked for: as already installed, then as a wheel among pip's own find-links, then in its public
-repository. Where all three fail the environment is finished without it, and a line says so.
+Upstream's Detectron2 is on no package registry (what carries its name there is not upstream's), so
+it is looked for: as already installed, then as a wheel among pip's own find-links, then in its
+public repository, then as the pinned redistribution of :mod:`.redistribution`, which is without the
+compiled operators. Where all fail the environment is finished without it, and a line says so.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dev import redistribution
 
 ROOT = Path(__file__).resolve().parents[1]
 REPOSITORY = "https://github.com/facebookresearch/detectron2"
@@ -31,6 +36,13 @@ LOADS = (
     "sys.path[:0] = find_spec('detectron2').submodule_search_locations; import _C"
 )
 WORKS = "from detectron2 import _C, config, engine, evaluation, model_zoo, modeling"
+WORKS_UNCOMPILED = (
+    f"from importlib.metadata import version; version('{redistribution.NAME}'); "
+    + WORKS.replace("_C, ", "")
+)
+UNCOMPILED = "its compiled operators are missing"
+
+DISTRIBUTIONS = ("detectron2", redistribution.NAME)
 
 FETCHED = re.compile(
     r"(Downloading|Using cached) (?:\S*/)?(\w[^-/\s]*)-(\d[^-\s]*)\S* \(([\d.]+) ([MG]B)\)"
@@ -39,8 +51,9 @@ FETCHED = re.compile(
 NETWORK_SECONDS = 20.0
 PIP_SECONDS = 3600.0
 
-Runner = Callable[[list[str], float], tuple[int, str]]
-"""``(command, time limit in seconds) -> (exit status, all output)``; see :func:`run_logged`."""
+if TYPE_CHECKING:  # an older Python cannot read it, and is to be told in one line which is needed
+    Runner = Callable[[list[str], float], tuple[int, str]]
+    """``(command, time limit in seconds) -> (exit status, all output)``; see :func:`run_logged`."""
 
 
 def progress_of(line: str) -> str | None:
@@ -170,15 +183,37 @@ class Setup:
             return tools
         return self.install("--no-deps", "--no-build-isolation", "--force-reinstall", SOURCE)
 
-    def check_detectron2(self) -> str | None:
+    def detectron2_from_redistribution(self) -> tuple[int, str]:
+        """Install the pinned file of the index, if its hash is right, without its binary."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            requirements = folder / "requirements.txt"
+            requirements.write_text(redistribution.requirement(), encoding="utf-8")
+            options = (*redistribution.DOWNLOAD, "--dest", name, "--requirement", str(requirements))
+            status, output = self.pip("download", *options)
+            if status != 0:
+                return status, redistribution.refusal(output) or output
+            try:
+                (archive,) = folder.glob("*.whl")
+                wheel = redistribution.repack(archive, folder)
+            except ValueError as error:
+                return 1, str(error)
+            return self.install("--no-index", "--no-deps", "--force-reinstall", str(wheel))
+
+    def remove_detectron2(self) -> bool:
+        """Uninstall Detectron2 under each of its names; whether one was installed."""
+        output = self.pip("uninstall", "-y", *DISTRIBUTIONS)[1]
+        return "Successfully uninstalled" in output
+
+    def check_detectron2(self, *, compiled: bool) -> str | None:
         """Complete a just installed Detectron2; what is wrong with it, or None."""
-        loads, error = self.runs(LOADS)
+        loads, error = self.runs(LOADS) if compiled else (True, "")
         if not loads:
             return f"it does not load: {error}"
         status, output = self.install(*detectron2_needs())
         if status != 0:
             return f"its dependencies could not be installed: {last_line(output)}"
-        works, error = self.runs(WORKS)
+        works, error = self.runs(WORKS if compiled else WORKS_UNCOMPILED)
         return None if works else f"it does not import: {error}"
 
     def find_detectron2(self) -> bool:
@@ -186,20 +221,32 @@ class Setup:
         if self.runs(WORKS)[0]:
             self.say("      already installed")
             return True
+        if self.runs(WORKS_UNCOMPILED)[0]:
+            self.say(
+                f"      already installed: {redistribution.NAME}, {UNCOMPILED}. To look for"
+                f" upstream's again: `{self.venv}/bin/pip uninstall {redistribution.NAME}`, then"
+                " `make detectron2`"
+            )
+            return True
+        if self.remove_detectron2():
+            self.say("      removed what was installed: it does not work")
+        redistributed = f"{redistribution.NAME} {redistribution.VERSION} of the package index"
         ways = {
             "a local wheel": self.detectron2_from_wheel,
             f"source at {COMMIT[:7]}": self.detectron2_from_source,
+            redistributed: self.detectron2_from_redistribution,
         }
         for name, way in ways.items():
+            compiled = name != redistributed
             status, output = way()
             if status != 0:
                 self.say(f"      {name}: not to be had ({last_line(output)})")
                 continue
-            problem = self.check_detectron2()
+            problem = self.check_detectron2(compiled=compiled)
             if problem is None:
-                self.say(f"      {name}: installed")
+                self.say(f"      {name}: installed" + ("" if compiled else f", {UNCOMPILED}"))
                 return True
-            self.pip("uninstall", "-y", "detectron2")
+            self.remove_detectron2()
             self.say(f"      {name}: removed again, {problem}")
         self.say(
             "      Detectron2 is missing, all that needs it is left out. To add it: put a wheel"
@@ -209,8 +256,45 @@ class Setup:
         return False
 
 
+def has_compiled_operators() -> bool:
+    """Whether the Detectron2 of this environment has a compiled module for this Python."""
+    from importlib.machinery import EXTENSION_SUFFIXES
+    from importlib.util import find_spec
+
+    spec = find_spec("detectron2")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return any(
+        (Path(folder) / f"_C{suffix}").is_file()
+        for folder in folders
+        for suffix in EXTENSION_SUFFIXES
+    )
+
+
+def detectron2_in_use() -> str:
+    """A few words: which Detectron2 this environment has, and what it is without."""
+    from importlib.metadata import PackageNotFoundError, distribution
+    from importlib.util import find_spec
+
+    if find_spec("detectron2") is None:
+        return "Detectron2 not found"
+    words = "Detectron2 of no distribution"
+    for name in DISTRIBUTIONS:
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue
+        commit = re.search(r'"commit_id": *"(\w{7})', found.read_text("direct_url.json") or "")
+        words = f"Detectron2 {found.version}"
+        if name == redistribution.NAME:
+            words += f" of {name} (upstream's {redistribution.UPSTREAM_COMMIT[:7]})"
+        elif commit:
+            words += f" (upstream's {commit[1]})"
+        break
+    return words if has_compiled_operators() else f"{words}, {UNCOMPILED}"
+
+
 def report() -> str:
-    """One line: the main versions of the running environment, and whether Detectron2 is in it."""
+    """One line: which Detectron2 there is, and the main versions of the running environment."""
     from importlib.metadata import PackageNotFoundError, version
 
     def named(package: str) -> str:
@@ -220,9 +304,7 @@ def report() -> str:
             return f"{package} none"
 
     packages = ", ".join(map(named, ("torch", "torchvision", "numpy", "onnxruntime")))
-    found = named("detectron2").removeprefix("detectron2 ")
-    detectron2 = "not found" if found == "none" else f"{found} found"
-    return f"Detectron2 {detectron2} (Python {sys.version.split()[0]}, {packages})"
+    return f"{detectron2_in_use()} (Python {sys.version.split()[0]}, {packages})"
 
 
 def main() -> None:

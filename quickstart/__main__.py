@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
 from quickstart.evaluation import coco_metrics, format_table
 from quickstart.settings import VARIANTS, Settings
@@ -47,10 +48,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def choose_binding(wanted: str) -> tuple[str, str]:
-    """The binding, and a line to begin and end with where it is not the usual one."""
+    """The binding, and a line that says what it is."""
     reason = detectron2_job.why_unavailable() if wanted != "torchvision" else "as asked for"
     if reason is None:
-        return "detectron2", ""
+        return "detectron2", f"Through {detectron2_in_use()}"
     if wanted == "detectron2":
         raise ValueError(f"Detectron2 can't be imported: {reason}")
     why = "asked for" if wanted == "torchvision" else f"Detectron2 can't be imported: {reason}"
@@ -129,14 +130,12 @@ def run(args: argparse.Namespace, binding: str) -> list[Path]:
 def tell(args: argparse.Namespace) -> None:
     """Do the job, and print what the user is to know of it and which files there are."""
     binding, note = choose_binding(args.binding)
-    if note:
-        print(note, flush=True)
+    print(note, flush=True)
     files = run(args, binding)
     heading("files")
     for file in files:
         print(os.path.relpath(file))
-    if note:
-        print(f"\n{note}")
+    print(f"\n{note}")
     print(f"\nThe report, for any browser: {os.path.relpath(files[-1])}")
 
 

@@ -1,6 +1,5 @@
 """Settings of the whole test run: its threads, and what is left out where Detectron2 is missing."""
 
-import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -14,6 +13,8 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+
+from dev.setup_env import detectron2_in_use
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # a worker, and what it starts, takes its share
@@ -65,8 +66,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> str:
     if HAS_DETECTRON2:
-        return f"Detectron2 {importlib.metadata.version('detectron2')} found"
-    return f"Detectron2 not found: {HOW_TO_GET_IT}"
+        return detectron2_in_use()
+    return f"{detectron2_in_use()}: {HOW_TO_GET_IT}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,14 +4,20 @@ import copy
 import functools
 from pathlib import Path
 
+import pytest
 import torch
 from detectron2.config import LazyConfig
 from detectron2.structures import Boxes, Instances, PolygonMasks
 
+from dev.setup_env import has_compiled_operators
 from sepc.d2.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
+
+needs_compiled = pytest.mark.skipif(
+    not has_compiled_operators(), reason="this Detectron2 is without its compiled operators"
+)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
 from quickstart.evaluation import METRICS, busiest_image, coco_metrics, format_table
 from quickstart.settings import Settings
@@ -96,6 +97,8 @@ def test_detectron2_job(tool, tmp_path, monkeypatch, capfd):
     assert tool(*arguments) == 0
     lines = capfd.readouterr().out.strip().splitlines()
     assert lines[-1].endswith("report.html") and "torchvision's" not in "".join(lines[-3:])
+    which = f"Through {detectron2_in_use()}"
+    assert lines[0] == which and which in lines[-3:]
     output = tmp_path / "retinanet_pconv"
     for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json", "report.html"):
         assert (output / name).stat().st_size > 0

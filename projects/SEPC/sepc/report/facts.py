@@ -12,7 +12,8 @@ from pathlib import Path
 from ..visualize.curves import Metrics
 from .run import Run, read_object
 
-_PACKAGES = ("torch", "torchvision", "numpy", "detectron2", "opencv-python-headless")
+_DETECTRON2 = ("detectron2", "sal-detectron2")  # upstream's name, and that of a redistribution
+_PACKAGES = ("torch", "torchvision", "numpy", *_DETECTRON2, "opencv-python-headless")
 _SIZES = {"APs": "small (under 32 px)", "APm": "medium (32 to 96 px)", "APl": "large (over 96 px)"}
 _CONFIG_KEYS = {
     "variant": r"\bvariant: *([\w-]+)",
