@@ -9,11 +9,11 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env detectron2 quickstart compare ablation norms test lint bench clean
+.PHONY: help env detectron2 quickstart compare ablation norms test test-oldest lint bench clean
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## */  \1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  \1\t/' | expand -t 14
 	@echo "ARGS goes to the tool or to pytest. SEPC_WITHOUT_DETECTRON2=1 leaves Detectron2 out,"
 	@echo "in an environment of its own: what works without it can be tried on any machine."
 
@@ -44,6 +44,9 @@ test: env  ## lint, then all tests; says what it left out where Detectron2 is mi
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) -m pytest $(ARGS); status=$$?; $(RUN) dev/setup_env.py --report; exit $$status
 
+test-oldest:  ## tests on the lowest versions that pyproject.toml names, in .venv-oldest (10 GB)
+	@$(PYTHON) -m dev.oldest $(ARGS)
+
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
@@ -53,5 +56,5 @@ bench: env  ## time the trunks
 	@$(RUN) -m benchmarks.trunk $(ARGS)
 
 clean:  ## remove .venv* and the caches; datasets/ and output/ stay
-	rm -rf .venv .venv-without-detectron2 build dist .pytest_cache .ruff_cache .mypy_cache projects/SEPC/*.egg-info
+	rm -rf .venv .venv-without-detectron2 .venv-oldest build dist .pytest_cache .ruff_cache .mypy_cache projects/SEPC/*.egg-info
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
