@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env detectron2 quickstart compare ablation norms test test-all lint bench clean
+.PHONY: help env detectron2 quickstart compare ablation norms test test-all test-oldest lint bench clean
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
@@ -59,6 +59,9 @@ test-cpus: env  ## the tests of numbers as older processors compute them, with o
 		(IFS=:; set -- $$cpu; export ONEDNN_MAX_CPU_ISA=$$1 ATEN_CPU_CAPABILITY=$$2 OMP_NUM_THREADS=$$3; \
 		unset IFS; $(RUN) -m pytest -q $(NUMERIC) $(ARGS)) || exit 1; done
 
+test-oldest:  ## tests on the lowest versions that pyproject.toml names, in .venv-oldest (10 GB)
+	@$(PYTHON) -m dev.oldest $(ARGS)
+
 lint: env  ## ruff (rules and format) and mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
@@ -68,5 +71,5 @@ bench: env  ## time the trunks
 	@$(RUN) -m benchmarks.trunk $(ARGS)
 
 clean:  ## remove .venv* and the caches; datasets/ and output/ stay
-	rm -rf .venv .venv-without-detectron2 build dist .pytest_cache .ruff_cache .mypy_cache projects/SEPC/*.egg-info
+	rm -rf .venv .venv-without-detectron2 .venv-oldest build dist .pytest_cache .ruff_cache .mypy_cache projects/SEPC/*.egg-info
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

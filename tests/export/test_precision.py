@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip("detectron2")
 onnx = pytest.importorskip("onnx")
-for package in ("onnxruntime", "onnxscript", "onnxconverter_common"):
+for package in ("onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
 from torchvision.ops import box_iou  # noqa: E402

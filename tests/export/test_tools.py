@@ -11,7 +11,7 @@ import pytest
 import torch
 
 pytest.importorskip("detectron2")
-for package in ("onnx", "onnxruntime", "onnxscript", "onnxconverter_common"):
+for package in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
 from detectron2.config import LazyConfig  # noqa: E402

@@ -95,8 +95,7 @@ def check_hash(path: str | os.PathLike[str], name: str) -> None:
     match = _HASH.search(name)
     if match is None:
         return
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if not digest.startswith(match[1]):
         raise ValueError(
             f"{name} is incomplete or another file: "
@@ -105,14 +104,11 @@ def check_hash(path: str | os.PathLike[str], name: str) -> None:
 
 
 def _numpy_allowed() -> contextlib.AbstractContextManager[Any]:
-    """Let ``weights_only`` take numpy's numbers, as mmdetection writes some; from torch 2.5 on."""
-    allow = getattr(torch.serialization, "safe_globals", None)
-    if allow is None:
-        return contextlib.nullcontext()
+    """Let ``weights_only`` take numpy's numbers, as mmdetection writes some."""
     constructors = numpy_constructors()
     names = {f"{x.__module__}.{x.__name__}": x for x in constructors}
     old = [(x, name.replace("numpy._core", "numpy.core")) for name, x in names.items()]
-    return allow([*constructors, *old])
+    return torch.serialization.safe_globals([*constructors, *old])
 
 
 def _reason(path: Path, error: Exception) -> str:

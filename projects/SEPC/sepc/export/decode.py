@@ -56,7 +56,10 @@ def select_detections(
         indices of the detections, the highest score first, ``max_detections`` at most.
     """
     kept = _suppress(boxes, scores, classes, score_thresh, nms_thresh)
-    return kept[:max_detections]
+    if torch.jit.is_tracing():  # would take the smaller number for a constant
+        return kept[:max_detections]
+    # torch.export of 2.9 can't slice what may be shorter
+    return kept.narrow(0, 0, torch.sym_min(kept.shape[0], max_detections))
 
 
 def select_detections_of_batch(

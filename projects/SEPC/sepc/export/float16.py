@@ -1,7 +1,7 @@
 """A part of an ONNX graph in float16, the rest as it is.
 
-The converter of onnxconverter-common can leave nodes out, but then takes what is between two of
-them through float16 all the same. So it gets the part alone, as a model of its own.
+ONNX Runtime's converter can leave nodes out, but then takes what is between two of them through
+float16 all the same. So it gets the part alone, as a model of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def convert_part(model: Any, part: set[str], convert: Callable[..., Any]) -> Any
     Args:
         model: an ``onnx.ModelProto``; changed in place.
         part: names of nodes.
-        convert: ``onnxconverter_common.float16.convert_float_to_float16``.
+        convert: ``onnxruntime.transformers.float16.convert_float_to_float16``.
 
     Returns:
         the model.

@@ -72,8 +72,8 @@ def _name_axes(model: object, signature: Signature) -> None:
     import onnx_ir
 
     graph = model.graph  # type: ignore[attr-defined]
-    for axis, name in signature.dynamic_axes.items():
-        graph.inputs[0].shape[axis] = onnx_ir.SymbolicDim(name)
+    axes = dict(enumerate(graph.inputs[0].shape)) | signature.dynamic_axes
+    graph.inputs[0].shape = onnx_ir.Shape(axes.values())  # some releases freeze the exporter's
     for output in graph.outputs:
         if output.shape is not None and len(output.shape):
-            output.shape[0] = onnx_ir.SymbolicDim("detections")
+            output.shape = onnx_ir.Shape(["detections", *output.shape[1:]])

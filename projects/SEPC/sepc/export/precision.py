@@ -11,7 +11,6 @@ import importlib
 import logging
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,12 +80,10 @@ def reduce_precision(
 
 
 def _to_float16(model: Any) -> Any:
-    converter = _module("onnxconverter_common.float16", "onnxconverter-common")
+    converter = _module("onnxruntime.transformers.float16", "onnxruntime")
     from .float16 import convert_part
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one for each weight too small for float16
-        return convert_part(model, set(_network_nodes(model)), converter.convert_float_to_float16)
+    return convert_part(model, set(_network_nodes(model)), converter.convert_float_to_float16)
 
 
 def _to_int8(model: Any, signature: Signature, calibration: list[Tensor], precision: str) -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
 from .fast.deform_sampling import deform_conv2d_by_sampling
+from .pyramid import is_exporting
 
 _SMALL = 4096  # cells of a map, all images together, that the number of calls matters for
 
@@ -159,7 +159,7 @@ def deform_conv2d_levels(
     geometry = dict(stride=stride, padding=padding, dilation=dilation)
     if not maps:
         return []
-    if maps[0].device.type == "cpu" and not _exporting() and all(x.numel() > 0 for x in maps):
+    if maps[0].device.type == "cpu" and not is_exporting() and all(x.numel() > 0 for x in maps):
         outputs: dict[int, Tensor] = {}
         for group in _groups(maps):
             results = deform_conv2d_by_sampling(
@@ -199,10 +199,6 @@ def _by_torchvision(
         x, offset = x.to(weight.dtype), offset.to(weight.dtype)
         mask = None if mask is None else mask.to(weight.dtype)
     return torchvision_deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
-
-
-def _exporting() -> bool:
-    return torch.jit.is_tracing() or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 def _pair(value: object) -> tuple[int, int]:

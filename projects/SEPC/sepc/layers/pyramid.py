@@ -7,6 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+# torch 2.6 has only the wider question, which torch.compile answers with yes as well
+_is_torch_export = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+
+
+def is_exporting() -> bool:
+    """Whether the model is being traced or exported, by any of torch's ways."""
+    return torch.jit.is_tracing() or _is_torch_export() or torch.onnx.is_in_onnx_export()
+
 
 def check_pyramid(
     features: Sequence[Tensor], *, channels: int, num_levels: int | None = None
@@ -21,7 +29,7 @@ def check_pyramid(
     Raises:
         ValueError: names the level, what was expected and what came.
     """
-    if torch.jit.is_tracing() or torch.compiler.is_exporting():
+    if is_exporting():
         return
     if isinstance(features, Tensor):
         raise ValueError(
