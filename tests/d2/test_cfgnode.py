@@ -165,10 +165,7 @@ def test_every_argument_of_the_trunk_is_a_key():
         "deform_groups": 2,
         "kernel_size": 5,
         "num_levels": 5,
-        "num_branch_convs": 2,
-        "init_std": None,
         "cross_level": False,
-        "upsampling": "stride",
         "freeze_norm": "statistics",
         "weight_standardization": True,
     }
@@ -231,6 +228,7 @@ def test_arguments_win_over_the_config():
         (RETINANET, "VARIANT", "spec", r"MODEL\.SEPC: unknown variant: .*'sepc'.* got 'spec'"),
         (GFL, "NORM", "XBN", r"MODEL\.SEPC: unknown norm: .* got 'XBN'"),
         (ATSS, "NUM_STAGES", -1, r"MODEL\.SEPC: expected num_stages of 0 or more, got -1"),
+        (ATSS, "INIT_STD", None, r"MODEL\.SEPC: init_std .* expected 0.01, .* got None"),
         (ATSS, "OUT_CHANNELS", "many", r"MODEL\.SEPC: .*str"),
         (ATSS, "HEAD_PADDING", "none", r"MODEL\.SEPC: expected head_padding .* got 'none'"),
         (ATSS, "P6_IN_FEATURE", "p4", r"MODEL\.SEPC\.P6_IN_FEATURE: expected .* got 'p4'"),
@@ -277,7 +275,7 @@ def test_unknown_keys_and_types_are_refused():
 
 
 def test_config_survives_a_file(tmp_path):
-    cfg = read(ATSS, "MODEL.SEPC.NORM", "", "MODEL.SEPC.INIT_STD", None)
+    cfg = read(ATSS, "MODEL.SEPC.NORM", "", "MODEL.SEPC.NUM_STAGES", 2)
     (tmp_path / "config.yaml").write_text(cfg.dump())
     again = read(tmp_path / "config.yaml", small=[])
     assert again.MODEL.SEPC == cfg.MODEL.SEPC

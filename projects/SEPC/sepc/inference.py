@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from .layers.fast.winograd import use_winograd
 from .layers.norms import BatchChannelNorm
-from .layers.pyramid_conv import SharedKernels
+from .layers.pyramid_layer import PyramidLayer
 from .layers.pyramid_norm import PyramidNorm
-from .layers.stack import PyramidLayer
+from .layers.weight_standardization import StandardizedWeights
 
 
 def optimize_for_inference(module: nn.Module) -> nn.Module:
@@ -33,8 +33,8 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     """
     module = copy.deepcopy(module).eval().requires_grad_(False)
     for child in list(module.modules()):
-        if isinstance(child, SharedKernels):
-            _bake_standardization(child)
+        if isinstance(child, StandardizedWeights):
+            child.bake_weights()
     for child in list(module.modules()):
         if isinstance(child, PyramidLayer):
             _fold_pyramid_norm(child)
@@ -43,12 +43,6 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
             child.norm = None  # type: ignore[assignment]
     on_cpu = all(p.device.type == "cpu" for p in module.parameters())
     return use_winograd(module.to(memory_format=torch.channels_last)) if on_cpu else module
-
-
-def _bake_standardization(conv: SharedKernels) -> None:
-    for kernel, weight in conv.kernels():
-        kernel.weight = _frozen(weight)
-    conv.weight_standardization = False
 
 
 def _fold_pyramid_norm(layer: PyramidLayer) -> None:

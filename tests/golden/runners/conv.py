@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sepc import DeformConv2d
-from sepc.layers.pyramid_conv import plain_convolve
+from sepc.layers.level_conv import convolve_levels
 
 from ..case import Case
 
@@ -25,7 +25,7 @@ def run(case: Case) -> None:
     conv.load_state_dict({names.get(n, n): case.draws[n] for n, _ in case.spec["state_dict"]})
     x = case.draws["in"].requires_grad_()
 
-    case.check("level0", plain_convolve(conv, [x])[0])
+    case.check("level0", convolve_levels([x], conv)[0])
     case.check("conv_offset_out", conv.offset(x))
     y = conv(x)
     case.check("level1", y)

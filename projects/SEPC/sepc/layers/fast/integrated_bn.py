@@ -20,13 +20,13 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .recompute import mark
+from .recompute import attach_recipe
 
 
 def integrated_batch_norm(
     bn: nn.BatchNorm2d | nn.SyncBatchNorm, features: Sequence[Tensor], *, relu: bool = False
 ) -> list[Tensor]:
-    """What ``bn`` in training mode makes of the whole pyramid; its running statistics are updated.
+    """Normalize a whole pyramid as ``bn`` does in training, and update its running statistics.
 
     Args:
         bn: its parameters, momentum and eps are used, and its buffers if it has some. If it has a
@@ -55,7 +55,7 @@ def integrated_batch_norm(
     *outputs, total, mean, var = _IntegratedBatchNorm.apply(group, *affine, *features)
     update_running_statistics(bn, total, mean, var)
     return [
-        mark(y, partial(_normalize, x.detach(), mean, var, *affine))
+        attach_recipe(y, partial(_normalize, x.detach(), mean, var, *affine))
         for x, y in zip(features, outputs, strict=True)
     ]
 
