@@ -35,9 +35,9 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
-    if cfg.train.get("winograd"):  # in a saved config of version 0.1
-        raise ValueError("train.winograd: expected False, as it is for inference alone, got True")
     if not args.eval_only:
+        if cfg.train.get("winograd"):  # in a saved config of version 0.1
+            raise ValueError("train.winograd: expected False, as it is for inference now, got True")
         check_registered(engine.dataset_names(cfg.dataloader.train))
     check_registered(engine.dataset_names(cfg.dataloader.test), evaluation=True)
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)

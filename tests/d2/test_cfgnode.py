@@ -176,6 +176,17 @@ def test_every_argument_of_the_trunk_is_a_key():
     expected.load_state_dict(trunk.state_dict())
 
 
+def test_files_of_version_0_1_spell_options_that_are_gone(tmp_path):
+    """At their defaults they say nothing; another value is among the bad settings below."""
+    (tmp_path / "saved.yaml").write_text(
+        "MODEL:\n  SEPC:\n    INIT_STD: 0.01\n    NUM_BRANCH_CONVS: 1\n    UPSAMPLING: corners\n"
+    )
+    cfg = read(ATSS)
+    cfg.merge_from_file(str(tmp_path / "saved.yaml"))
+    assert cfg == read(ATSS)
+    build_model(cfg)
+
+
 def test_keys_reach_the_neck():
     overrides = ["MODEL.SEPC.NUM_STAGES", 2, "MODEL.SEPC.NORM", "GN"]
     backbone = build_model(read(FASTER_RCNN, *overrides)).backbone

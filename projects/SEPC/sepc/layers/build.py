@@ -1,4 +1,4 @@
-"""Builder of the SEPC trunk: every option is spelled and explained here."""
+"""Builder of the SEPC trunk, which spells and explains every option."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REMOVED = {"num_branch_convs": 1, "init_std": 0.01, "upsampling": "corners"}
 
 
 def build_sepc(variant: str, in_channels: int, **overrides: Any) -> SEPC:
-    """The trunk in one of the paper's four forms (Table 1).
+    """Build the trunk in one of the paper's four forms (Table 1).
 
     Args:
         variant: "pconv" (no norm, nothing deforms), "pconv_ibn" (integrated BN), "sepc_lite" (and
@@ -68,7 +68,7 @@ def build_trunk(
     freeze_norm: str | None = None,
     weight_standardization: bool | None = None,
 ) -> SEPC:
-    """The trunk with all options open.
+    """Build the trunk, all options open.
 
     Args:
         in_channels: channels C of every level of the pyramid that comes in.
@@ -129,7 +129,7 @@ def build_trunk(
 
 
 def default_options() -> dict[str, Any]:
-    """Every option of :func:`build_trunk` and its default; None where the variant says."""
+    """Options of :func:`build_trunk` with their defaults; None where the variant decides."""
     return {
         name: None if name in VARIANTS["sepc"] else parameter.default
         for name, parameter in inspect.signature(build_trunk).parameters.items()

@@ -21,7 +21,7 @@ class LevelConv(nn.Conv2d):
     def forward(  # type: ignore[override]
         self, features: Sequence[Tensor], weight: Tensor | None = None
     ) -> list[Tensor]:
-        """L tensors (N, C, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo).
+        """Convolve L maps (N, C, Hl, Wl), to L maps (N, out_channels, Ho, Wo).
 
         Args:
             weight: what to compute with in place of its own.
@@ -48,7 +48,7 @@ class DeformLevelConv(DeformConv2d):
     def forward(  # type: ignore[override]
         self, features: Sequence[Tensor], weight: Tensor | None = None
     ) -> list[Tensor]:
-        """As :meth:`LevelConv.forward`; offsets are predicted with their own weights as ever."""
+        """Convolve as :meth:`LevelConv.forward` does; ``weight`` is not for predicting offsets."""
         finest = features[: 1 - self.first_level]
         coarser = _guarded(features[len(finest) :], self)
         return convolve_levels(finest, self, weight) + self.forward_levels(coarser, weight)
@@ -67,7 +67,7 @@ def make_level_conv(
     deform_groups: int = 1,
     first_level: int = 0,
 ) -> LevelConv | DeformLevelConv:
-    """A kernel for many levels, initialized as in the official code: N(0, 0.01), biases zero.
+    """Make a kernel for many levels, initialized as in the official code: N(0, 0.01), biases zero.
 
     Args:
         in_channels, out_channels: channels of every level before and after.
@@ -110,7 +110,7 @@ class SharedConv(nn.Module):
         self.same = make_level_conv(in_channels, out_channels, **kernel)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo)."""
+        """Convolve L maps (N, in_channels, Hl, Wl), to L maps (N, out_channels, Ho, Wo)."""
         (same,) = self.kernels()
         return same(features)
 
@@ -122,7 +122,7 @@ class SharedConv(nn.Module):
 def convolve_levels(
     features: Sequence[Tensor], conv: nn.Conv2d, weight: Tensor | None = None
 ) -> list[Tensor]:
-    """Ordinary convolution of every level, by the fastest form.
+    """Convolve every level ordinarily, by the fastest form.
 
     Args:
         features: L tensors (N, C, Hl, Wl).
@@ -142,5 +142,5 @@ def convolve_levels(
 
 
 def _guarded(features: Sequence[Tensor], conv: nn.Conv2d) -> Sequence[Tensor]:
-    """The same maps, in a form that the backend treats right."""
+    """Pad the maps of a strided convolution where the backend needs it."""
     return features if conv.stride == (1, 1) else [pad_single_column(x) for x in features]

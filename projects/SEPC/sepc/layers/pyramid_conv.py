@@ -42,7 +42,7 @@ class PyramidConv(nn.Module):
         self.from_coarser = make_level_conv(*channels, **kernel)
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        """Apply Eq. 1 to L maps (N, in_channels, Hl, Wl), for L maps (N, out_channels, Hl, Wl)."""
         same, from_finer, from_coarser = self.kernels()
         y = same(x)
         finer = from_finer(x[:-1])
@@ -53,10 +53,10 @@ class PyramidConv(nn.Module):
         return y
 
     def kernels(self) -> Sequence[LevelKernel]:
-        """W_0, W_-1 and W_1: each from a list of maps to a list of maps."""
+        """Kernels W_0, W_-1 and W_1, each a function from a list of maps to a list of maps."""
         return self.same, self.from_finer, self.from_coarser
 
 
 def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear upsampling to ``size`` (H, W), with corners aligned as in the official code."""
+    """Upsample to ``size`` (H, W), bilinearly with corners aligned as in the official code."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""What stages, branches and towers are made of: a convolution, a norm and ReLU."""
+"""Layer of stages, branches and towers: a convolution, a norm and ReLU."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class PyramidLayer(nn.Module):
         self.norm = norm
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo)."""
+        """Map a pyramid (N, in_channels, Hl, Wl) to one of (N, out_channels, Ho, Wo)."""
         return conv_norm_relu(features, self.conv, self.norm)
 
 
 def conv_norm_relu(
     features: Sequence[Tensor], conv: nn.Module, norm: nn.Module | None
 ) -> list[Tensor]:
-    """The three in turn.
+    """Apply convolution, norm and ReLU in turn.
 
     Args:
         features: L tensors (N, C, Hl, Wl).
@@ -60,7 +60,7 @@ def make_layer(
     weight_standardization: bool | None = None,
     **kernel: Any,
 ) -> PyramidLayer:
-    """A layer with new weights.
+    """Make a layer with new weights.
 
     Args:
         conv: class of its convolution.

@@ -14,7 +14,7 @@ from .pyramid_layer import make_layer
 
 
 class PyramidConvStack(nn.Sequential):
-    """``num_stages`` pyramid convolutions, each with a norm (optional) and ReLU.
+    """Stack of ``num_stages`` pyramid convolutions, each with a norm (optional) and ReLU.
 
     Source: SEPC, Sec 3.1; by itself it is the neck of the paper's two-stage detectors.
 
@@ -58,7 +58,7 @@ class PyramidConvStack(nn.Sequential):
         self.num_levels = num_levels
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl).
+        """Map a pyramid (N, in_channels, Hl, Wl) to one of (N, out_channels, Hl, Wl).
 
         Raises:
             ValueError: wrong number of levels or channels, or a level that is not half the size of

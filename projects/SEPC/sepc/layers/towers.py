@@ -1,4 +1,4 @@
-"""Convolution towers per task: what SEPC takes the place of."""
+"""Plain towers, one per task, whose place SEPC takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .pyramid_layer import PyramidLayer, conv_norm_relu, make_layer
 
 
 class Tower(nn.Module):
-    """Layers whose convolutions are shared by all levels.
+    """Tower of one task: layers whose convolutions are shared by all levels.
 
     A norm with running statistics goes over the whole pyramid (iBN): the levels share them, so they
     have to share those of the batch too. Any other norm sees each level alone.
@@ -26,7 +26,7 @@ class Tower(nn.Module):
         self.norms = nn.ModuleList(_norm_of(layer) for layer in layers)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        """Map a pyramid (N, in_channels, Hl, Wl) to one of (N, out_channels, Hl, Wl)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
             features = conv_norm_relu(features, conv, norm)
         return list(features)
@@ -94,7 +94,7 @@ class Towers(nn.Module):
         self.box_tower = tower()
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Classification and localization features.
+        """Compute classification and localization features.
 
         Args:
             features: L tensors (N, in_channels, Hl, Wl), fine to coarse.

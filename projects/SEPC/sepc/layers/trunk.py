@@ -16,7 +16,7 @@ from .stack import PyramidConvStack
 
 
 class SEPC(nn.Module):
-    """The trunk: stages of pyramid convolution, then a branch per task.
+    """SEPC trunk: stages of pyramid convolution, then a branch per task.
 
     Source: SEPC, Sec 3 and Fig. 5; the official code for what the paper leaves open.
 
@@ -45,7 +45,7 @@ class SEPC(nn.Module):
         self.head_padding = "same" if keeps_size else "valid"
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Features for both tasks.
+        """Compute features for both tasks.
 
         Args:
             features: L tensors (N, in_channels, Hl, Wl), fine to coarse, each level half the size
@@ -74,7 +74,7 @@ class SEPC(nn.Module):
 
 
 def __getattr__(name: str) -> Any:
-    """``build_sepc`` was here in version 0.1, and saved configs name it so."""
+    """Look up ``build_sepc``, which was here in version 0.1: saved configs name it so."""
     if name == "build_sepc":
         from .build import build_sepc
 

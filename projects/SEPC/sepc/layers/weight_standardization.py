@@ -15,7 +15,7 @@ from .pyramid_conv import PyramidConv
 
 
 def standardized(weights: Sequence[Tensor]) -> list[Tensor]:
-    """Kernels with mean 0 and variance 1 / fan-in in each output channel, all of them together.
+    """Standardize kernels, all together: mean 0, variance 1 / fan-in in each output channel.
 
     Source: https://arxiv.org/abs/1903.10520, "Weight Standardization". The terms of a pyramid
     convolution are one kernel over scale and space, so they are standardized as one: their sizes
@@ -47,7 +47,7 @@ class StandardizedWeights:
     weight_standardization = True
 
     def kernels(self) -> Sequence[LevelKernel]:
-        """Those of the wrapped convolution, which compute with standardized weights."""
+        """Kernels of the wrapped convolution, which compute with standardized weights."""
         kernels: Any = super().kernels()  # type: ignore[misc]
         if not self.weight_standardization:
             return kernels
@@ -74,5 +74,5 @@ class StandardizedSharedConv(StandardizedWeights, SharedConv):
 def with_standardized_weights(
     conv: type[PyramidConv] | type[SharedConv],
 ) -> type[StandardizedPyramidConv] | type[StandardizedSharedConv]:
-    """The standardizing form of a class of convolutions."""
+    """Standardizing form of a class of convolutions."""
     return StandardizedPyramidConv if conv is PyramidConv else StandardizedSharedConv

@@ -60,7 +60,7 @@ class PyramidConvBackbone(Backbone):
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) -> a map (N, C, Hl, Wl) by the name of each level, fine to coarse."""
+        """Map images (N, 3, H, W) to maps (N, C, Hl, Wl) by name of the level, fine to coarse."""
         features = self.fpn(x)
         outputs = self.pconv([features[name] for name in self.levels])
         return dict(zip(self.levels, outputs, strict=True))

@@ -1,4 +1,4 @@
-"""The node ``MODEL.SEPC``. All other keys are Detectron2's own.
+"""Keys of the node ``MODEL.SEPC``. All other keys are Detectron2's own.
 
 The one-stage detectors read ``MODEL.RETINANET`` and ``MODEL.ANCHOR_GENERATOR``, whichever method
 they are of: classes, levels, thresholds, focal loss and weights of deltas mean the same in all.
@@ -51,7 +51,7 @@ def add_sepc_config(cfg: CfgNode) -> None:
 
 
 def setup_environment() -> None:
-    """Called by Detectron2 for its ``DETECTRON2_ENV_MODULE``: add the keys to its defaults."""
+    """Add the keys to Detectron2's defaults, which calls this for ``DETECTRON2_ENV_MODULE``."""
     from detectron2.config.defaults import _C
 
     add_sepc_config(_C)
@@ -66,5 +66,5 @@ def trunk_defaults() -> dict[str, Any]:
 
 
 def arguments_of(node: CfgNode) -> dict[str, Any]:
-    """The keys of a method's node as the arguments of its detector."""
+    """Arguments of a detector from the keys of its method's node."""
     return {key.lower(): value for key, value in node.items()}

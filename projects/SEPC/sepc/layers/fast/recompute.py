@@ -1,4 +1,4 @@
-"""Keep less for the backward pass: activations that are cheap to make again are not kept.
+"""Recomputation for the backward pass of activations that are cheap to make again.
 
 A convolution keeps its input for the gradient of its weights. Where that input is a normalized map,
 the norm keeps the map too, and a scale, a shift and a ReLU make the one from the other. So the norm
@@ -40,5 +40,5 @@ def save_recipes(activations: Iterable[Tensor]) -> Iterator[None]:
 
 
 def _identity(tensor: Tensor) -> tuple[object, ...]:
-    """The same for two tensors if they are the same values in the same layout."""
+    """Key that two tensors share if they are the same values in the same layout."""
     return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def pad_single_column(x: Tensor) -> Tensor:
-    """A map one cell wide with a column of zeros, as a convolution's padding would add it.
+    """Add a column of zeros to a map one cell wide, as a convolution's padding would.
 
     oneDNN (torch 2.14, CPU) leaves the bfloat16 weight gradient of a strided convolution over a map
     one cell wide uninitialized. The extra column changes nothing else.

@@ -105,7 +105,7 @@ class _Piece(NamedTuple):
 def conv3x3_by_winograd(
     maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None
 ) -> list[Tensor]:
-    """``F.conv2d(x, weight, bias, padding=1)`` of every map; not differentiable.
+    """Compute ``F.conv2d(x, weight, bias, padding=1)`` of every map; not differentiable.
 
     A value that is not finite spoils all results of the tiles that it is part of, not only those
     beside it.
@@ -156,25 +156,25 @@ def conv3x3_by_winograd(
 
 
 def _both_axes(matrix: list[list[float]], like: Tensor) -> Tensor:
-    """A transform along rows and columns at once: of flattened squares."""
+    """Transform of flattened squares: along rows and columns at once."""
     single = torch.tensor(matrix, dtype=torch.float64)
     return torch.kron(single, single).to(like)
 
 
 def _pad_to_tiles(x: Tensor) -> Tensor:
-    """(N, H, W, C) with a cell of zeros around, and more below and right to whole tiles."""
+    """Pad (N, H, W, C) by a cell of zeros around, and below and right to whole tiles."""
     height, width = x.shape[1:3]
     return F.pad(x, (0, 0, 1, 1 + -width % TILE, 1, 1 + -height % TILE))
 
 
 def _cropped(y: Tensor, size: torch.Size) -> Tensor:
-    """The first H x W cells of (N, H', W', C) as (N, C, H, W) that is no view of a larger map."""
+    """Crop (N, H', W', C) to H x W cells, as (N, C, H, W) that is no view of a larger map."""
     y = y[:, : size[0], : size[1]].permute(0, 3, 1, 2)
     return y.contiguous(memory_format=torch.channels_last)
 
 
 def _groups(grids: Sequence[tuple[int, int, int]]) -> Iterator[list[_Piece]]:
-    """All tiles, in groups of some ``_GROUP`` or of one row of tiles if that has more.
+    """Cut all tiles into groups of some ``_GROUP``, or of one row of tiles if that has more.
 
     Args:
         grids: per level the images, and the rows and columns of tiles of each.
@@ -196,7 +196,7 @@ def _groups(grids: Sequence[tuple[int, int, int]]) -> Iterator[list[_Piece]]:
 
 
 def _places(group: Sequence[_Piece]) -> Iterator[tuple[_Piece, slice]]:
-    """Each piece, and where its tiles stand among those of the group."""
+    """Pieces of a group, each with the place of its tiles among those of the group."""
     start = 0
     for piece in group:
         end = start + piece.rows * piece.columns
