@@ -76,7 +76,7 @@ class DeformConv2d(nn.Conv2d):
             dilation,
         )
         nn.init.zeros_(self.offset.weight)
-        nn.init.zeros_(_bias_of(self.offset))
+        nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]
 
     def sampling(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Predict where and how strongly the taps sample.
@@ -210,9 +210,3 @@ def _pair(value: object) -> tuple[int, int]:
     if isinstance(value, tuple) and len(value) == 2:
         return int(value[0]), int(value[1])
     raise ValueError(f"expected a pair of integers, got {value!r}")
-
-
-def _bias_of(conv: nn.Conv2d) -> Tensor:
-    if conv.bias is None:
-        raise ValueError("expected a convolution with a bias, got one without")
-    return conv.bias

@@ -14,7 +14,7 @@ from .level_conv import SharedConv
 from .norms import NormFactory, make_norm
 from .pyramid_conv import PyramidConv
 from .pyramid_norm import PyramidNorm
-from .weight_standardization import with_standardized_weights
+from .weight_standardization import StandardizedPyramidConv, StandardizedSharedConv
 
 
 class PyramidLayer(nn.Module):
@@ -78,7 +78,7 @@ def make_layer(
     if in_channels < 1 or out_channels < 1:
         raise ValueError(f"expected channels of 1 or more, got {in_channels} -> {out_channels}")
     if norm == "BCN" if weight_standardization is None else weight_standardization:
-        conv = with_standardized_weights(conv)
+        conv = StandardizedPyramidConv if conv is PyramidConv else StandardizedSharedConv
     module = make_norm(norm, out_channels, num_levels=num_levels)
     return PyramidLayer(
         conv(in_channels, out_channels, **kernel),

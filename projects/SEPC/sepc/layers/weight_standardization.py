@@ -69,10 +69,3 @@ class StandardizedPyramidConv(StandardizedWeights, PyramidConv):
 
 class StandardizedSharedConv(StandardizedWeights, SharedConv):
     """:class:`SharedConv` with its kernel standardized."""
-
-
-def with_standardized_weights(
-    conv: type[PyramidConv] | type[SharedConv],
-) -> type[StandardizedPyramidConv] | type[StandardizedSharedConv]:
-    """Standardizing form of a class of convolutions."""
-    return StandardizedPyramidConv if conv is PyramidConv else StandardizedSharedConv
