@@ -26,7 +26,6 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.datasets import check_registered
-from sepc.layers.fast.winograd import use_winograd
 
 logger = logging.getLogger("sepc.train_net")
 
@@ -37,6 +36,8 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
     if not args.eval_only:
+        if cfg.train.get("winograd"):  # in a saved config of version 0.1
+            raise ValueError("train.winograd: expected False, as it is for inference now, got True")
         check_registered(engine.dataset_names(cfg.dataloader.train))
     check_registered(engine.dataset_names(cfg.dataloader.test), evaluation=True)
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
@@ -50,8 +51,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
 
 def build_model(cfg: DictConfig) -> nn.Module:
     layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
-    model = instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
-    return use_winograd(model, bool(cfg.train.get("winograd")))
+    return instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
 
 
 def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:

@@ -31,7 +31,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import sepc
-from sepc.layers.fast.winograd import use_winograd
 
 from .reference import ReferenceTrunk
 from .report import format_table, plot
@@ -146,11 +145,11 @@ def make_contenders(
             nn.init.normal_(parameter, std=0.7)
     reference = ReferenceTrunk(trunk)
     training = args.mode == "train"
-    # as optimize_for_inference, or `train.channels_last` and `train.winograd`, have it
+    # as optimize_for_inference, or `train.channels_last`, has it
     layout = torch.channels_last
     ours = sepc.optimize_for_inference(trunk)
     if training:
-        ours = use_winograd(trunk.to(memory_format=layout))
+        ours = trunk.to(memory_format=layout)
     models = {"reference": reference, "sepc": ours}
     for model in models.values():
         model.to(args.device).train(training)

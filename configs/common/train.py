@@ -9,4 +9,3 @@ train.amp.evaluate = False  # evaluate in this precision, whether or not it trai
 train.grad_clip = None  # or dict(max_norm=35, norm_type=2)
 train.accumulate = 1  # batches per step; iBN takes its statistics of each of them alone
 train.channels_last = False  # memory layout of maps and weights; True is faster on a CPU
-train.winograd = False  # of wide pyramids on a CPU; True is faster, the last bits differ

@@ -164,10 +164,7 @@ def test_every_argument_of_the_trunk_is_a_key():
         "deform_groups": 2,
         "kernel_size": 5,
         "num_levels": 5,
-        "num_branch_convs": 2,
-        "init_std": None,
         "cross_level": False,
-        "upsampling": "stride",
         "freeze_norm": "statistics",
         "weight_standardization": True,
     }
@@ -176,6 +173,17 @@ def test_every_argument_of_the_trunk_is_a_key():
     expected = sepc.build_sepc("sepc", 32, **arguments)
     assert settings_of(trunk) == settings_of(expected)
     expected.load_state_dict(trunk.state_dict())
+
+
+def test_files_of_version_0_1_spell_options_that_are_gone(tmp_path):
+    """At their defaults they say nothing; another value is among the bad settings below."""
+    (tmp_path / "saved.yaml").write_text(
+        "MODEL:\n  SEPC:\n    INIT_STD: 0.01\n    NUM_BRANCH_CONVS: 1\n    UPSAMPLING: corners\n"
+    )
+    cfg = read(ATSS)
+    cfg.merge_from_file(str(tmp_path / "saved.yaml"))
+    assert cfg == read(ATSS)
+    build_model(cfg)
 
 
 def test_keys_reach_the_neck():
@@ -230,6 +238,7 @@ def test_arguments_win_over_the_config():
         (RETINANET, "VARIANT", "spec", r"MODEL\.SEPC: unknown variant: .*'sepc'.* got 'spec'"),
         (GFL, "NORM", "XBN", r"MODEL\.SEPC: unknown norm: .* got 'XBN'"),
         (ATSS, "NUM_STAGES", -1, r"MODEL\.SEPC: expected num_stages of 0 or more, got -1"),
+        (ATSS, "INIT_STD", None, r"MODEL\.SEPC: init_std .* expected 0.01, .* got None"),
         (ATSS, "OUT_CHANNELS", "many", r"MODEL\.SEPC: .*str"),
         (ATSS, "HEAD_PADDING", "none", r"MODEL\.SEPC: expected head_padding .* got 'none'"),
         (ATSS, "P6_IN_FEATURE", "p4", r"MODEL\.SEPC\.P6_IN_FEATURE: expected .* got 'p4'"),
@@ -276,7 +285,7 @@ def test_unknown_keys_and_types_are_refused():
 
 
 def test_config_survives_a_file(tmp_path):
-    cfg = read(ATSS, "MODEL.SEPC.NORM", "", "MODEL.SEPC.INIT_STD", None)
+    cfg = read(ATSS, "MODEL.SEPC.NORM", "", "MODEL.SEPC.NUM_STAGES", 2)
     (tmp_path / "config.yaml").write_text(cfg.dump())
     again = read(tmp_path / "config.yaml", small=[])
     assert again.MODEL.SEPC == cfg.MODEL.SEPC

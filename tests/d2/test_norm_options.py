@@ -14,6 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from sepc import PyramidNorm, optimize_for_inference
 from sepc.d2.engine import load_config
 from sepc.layers import BatchChannelNorm, LevelBatchNorm, SyncBatchNorm2d
+from sepc.layers.weight_standardization import StandardizedWeights
 
 from .helpers import CONFIGS, ROOT, image_input
 
@@ -107,7 +108,7 @@ def test_freezing(freeze):
 
 def test_weight_standardization():
     model = detector("+model.head.trunk.weight_standardization=True")
-    assert all(stage.conv.weight_standardization for stage in model.head.trunk.stages)
+    assert all(isinstance(stage.conv, StandardizedWeights) for stage in model.head.trunk.stages)
     train_step(model)
 
 

@@ -17,6 +17,7 @@ from sepc.layers import (
     Towers,
     make_norm,
 )
+from sepc.layers.weight_standardization import StandardizedWeights
 
 from ..helpers import make_pyramid, randomize
 
@@ -187,7 +188,7 @@ def test_recomputed_activations_change_nothing(name, training, monkeypatch):
         return [x.grad for x in (*features, *trunk.parameters()) if x.grad is not None]
 
     actual = gradients()
-    monkeypatch.setattr("sepc.layers.fast.integrated_bn.mark", lambda y, remake: y)
+    monkeypatch.setattr("sepc.layers.fast.integrated_bn.attach_recipe", lambda y, recipe: y)
     torch.testing.assert_close(actual, gradients(), **EXACT)
 
 
@@ -217,7 +218,7 @@ def test_towers_take_every_norm(name):
     sum(y.sum() for branch in outputs for y in branch).backward()
     over_pyramid = [m for m in towers.modules() if isinstance(m, PyramidNorm)]
     assert len(over_pyramid) == (4 if name in ("BN", "SyncBN", "LevelBN", "BCN") else 0)
-    assert towers.cls_tower.convs[0].weight_standardization == (name == "BCN")
+    assert isinstance(towers.cls_tower.convs[0], StandardizedWeights) == (name == "BCN")
     again = Towers(in_channels=32, num_convs=2, norm=name, num_levels=3)
     again.load_state_dict(towers.state_dict())
 

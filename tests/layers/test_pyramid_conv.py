@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from sepc import PyramidConv
+from sepc import DeformConv2d, PyramidConv
 from sepc.layers import SharedConv
+from sepc.layers.fast.single_column import pad_single_column
 from sepc.layers.pyramid_conv import upsample
 
 from ..helpers import make_pyramid, randomize
@@ -24,45 +25,29 @@ def test_matches_the_definition(num_levels):
     torch.testing.assert_close(conv(features), expected)
 
 
-@pytest.mark.parametrize(("coarse", "fine"), [((3, 1), (5, 1)), ((3, 1), (6, 2)), ((4, 4), (8, 7))])
-def test_upsampling_to_the_stride_is_where_the_strided_kernel_reads(coarse, fine):
-    """Cell i of the coarser level lies on cell 2i, as a map sampled with stride 2 comes back."""
-    (x,) = make_pyramid([coarse], 3)
-    y = upsample(x, fine, to="stride")
-    assert y.shape[-2:] == fine
-    torch.testing.assert_close(y[:, :, ::2, ::2], x)
-    between = y[:, :, 1 : 2 * coarse[0] - 1 : 2, ::2]
-    torch.testing.assert_close(between, (x[:, :, 1:] + x[:, :, :-1]) / 2)
-    if fine[0] == 2 * coarse[0]:
-        torch.testing.assert_close(y[:, :, -1], y[:, :, -2])
+def test_reads_as_the_formula():
+    """Eq. 1 as in the paper, with all that is fast turned off."""
+    conv = randomize(PyramidConv(3, 4, deform=True).double())
+    x = make_pyramid(ODD_SIZES, 3, dtype=torch.float64)
+    same, finer, coarser = conv.same, conv.from_finer, conv.from_coarser
+    for level, y in enumerate(conv(x)):
+        form = nn.Conv2d.forward if level == 0 else DeformConv2d.forward
+        expected = form(same, x[level])
+        if level > 0:
+            expected = expected + DeformConv2d.forward(finer, x[level - 1])
+        if level < len(x) - 1:
+            expected = expected + upsample(form(coarser, x[level + 1]), expected.shape[-2:])
+        torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_both_upsamplings_agree_where_the_corners_are_on_the_stride():
-    corners = randomize(PyramidConv(3, 4))
-    stride = PyramidConv(3, 4, upsampling="stride")
-    stride.load_state_dict(corners.state_dict())
-    odd, even = make_pyramid([(9, 5), (5, 3)], 3), make_pyramid([(8, 6), (4, 3)], 3)
-    torch.testing.assert_close(stride(odd), corners(odd))
-    torch.testing.assert_close(stride(even)[1], corners(even)[1])
-    assert not torch.allclose(stride(even)[0], corners(even)[0])
-
-
-def test_kernels_start_as_in_the_official_code_or_keep_the_size_of_the_values():
-    torch.manual_seed(0)
-    official, keeping = PyramidConv(64, 64), PyramidConv(64, 64, init_std=None)
-    assert official.same.weight.std().item() == pytest.approx(0.01, rel=0.05)
-    x = [y.relu() for y in make_pyramid([(32, 32), (16, 16), (8, 8)], 64)]
-
-    def gain(conv):
-        return (conv(x)[1].relu().square().mean() / x[1].square().mean()).sqrt().item()
-
-    assert gain(official) < 0.3
-    assert 0.7 < gain(keeping) < 1.1
-
-
-def test_unknown_upsampling():
-    with pytest.raises(ValueError, match=r"upsampling one of .*'stride'.* got 'nearest'"):
-        PyramidConv(3, 4, upsampling="nearest")
+def test_upsampling_aligns_the_corners():
+    (x,) = make_pyramid([(3, 4)], 2)
+    y = upsample(x, (6, 7))
+    assert y.shape[-2:] == (6, 7)
+    for row in (0, -1):
+        for column in (0, -1):
+            torch.testing.assert_close(y[..., row, column], x[..., row, column])
+    torch.testing.assert_close(upsample(x, (5, 7))[..., ::2, ::2], x)
 
 
 def test_one_level_is_a_plain_convolution():
@@ -126,6 +111,15 @@ def test_bfloat16_gradients_at_maps_one_cell_wide(sizes):
         sum(y.float().sum() for y in outputs).backward()
         actual = conv.from_finer.weight.grad
         assert (actual - expected).norm() < 0.05 * expected.norm()
+
+
+def test_single_columns_are_padded_in_training_alone():
+    (narrow,), (wide,) = make_pyramid([(4, 1)], 3), make_pyramid([(4, 2)], 3)
+    padded = pad_single_column(narrow)
+    assert torch.equal(padded[..., :1], narrow) and not padded[..., 1:].any()
+    assert padded.shape[-1] == 2 and pad_single_column(wide) is wide
+    with torch.no_grad():
+        assert pad_single_column(narrow) is narrow
 
 
 def test_official_initialization():

@@ -49,7 +49,7 @@ def test_norms_fold_for_inference():
         ({"in_channels": 0}, "channels of 1 or more, got 0 -> 0"),
         ({"in_channels": 2, "out_channels": 0}, "channels of 1 or more, got 2 -> 0"),
         ({"in_channels": 2, "num_stages": -1}, "num_stages of 0 or more, got -1"),
-        ({"in_channels": 2, "kernel_size": 2}, "must be odd"),
+        ({"in_channels": 2, "kernel_size": 2}, "kernel_size: expected an odd number .* got 2"),
         ({"in_channels": 2, "norm": "XBN"}, "unknown norm: .* got 'XBN'"),
     ],
 )

@@ -78,13 +78,6 @@ def test_valid_head_padding_shrinks_the_maps_and_is_the_inside_of_same():
             torch.testing.assert_close(y, x[:, :, 1:-1, 1:-1])
 
 
-def test_longer_branches_deform_in_their_last_convolution():
-    trunk = build_sepc("sepc_lite", 4, num_branch_convs=3, head_padding="valid")
-    assert [has_offsets(layer) for layer in trunk.cls_branch] == [False, False, True]
-    for branch in trunk(make_pyramid(SIZES[:3], 4)):
-        assert [tuple(y.shape) for y in branch] == [(2, 4, h - 2, w - 2) for h, w in SIZES[:3]]
-
-
 def test_without_cross_level_terms_no_level_sees_another():
     trunk = randomize(build_sepc("sepc", 4, num_stages=2, cross_level=False, norm=None))
     features = make_pyramid(SIZES, 4)
@@ -95,19 +88,28 @@ def test_without_cross_level_terms_no_level_sees_another():
     assert changed == [False, True, False, False, False]
 
 
-def test_options_reach_every_stage():
-    trunk = build_sepc("pconv", 64, upsampling="stride", init_std=0.1)
-    assert {stage.conv.upsampling for stage in trunk.stages} == {"stride"}
-    for name, weight in trunk.named_parameters():
-        if weight.dim() == 4:
-            assert weight.std().item() == pytest.approx(0.1, rel=0.1), name
-
-
 def test_official_defaults():
-    trunk = SEPC(in_channels=8)
-    assert {stage.conv.upsampling for stage in trunk.stages} == {"corners"}
+    trunk = build_sepc("sepc", 8)
+    assert isinstance(trunk, SEPC)
     assert (trunk.in_channels, trunk.out_channels, trunk.head_padding) == (8, 8, "same")
     assert all(p.shape[-1] == 3 for p in trunk.parameters() if p.dim() == 4)
+    assert build_sepc("sepc", 8, head_padding="valid").head_padding == "valid"
+
+
+def test_options_of_version_0_1_are_accepted_where_they_say_nothing():
+    """As saved configs have them, which name the function by the module that it was in."""
+    from sepc.layers.trunk import build_sepc as build_as_before
+
+    assert build_as_before is build_sepc
+    torch.manual_seed(0)
+    expected = build_sepc("pconv_ibn", 8)
+    torch.manual_seed(0)
+    trunk = build_as_before(
+        "pconv_ibn", in_channels=8, init_std=0.01, num_branch_convs=1, upsampling="corners"
+    )
+    torch.testing.assert_close(trunk.state_dict(), expected.state_dict())
+    with pytest.raises(ImportError, match="no_such_name"):
+        from sepc.layers.trunk import no_such_name  # noqa: F401
 
 
 def test_an_ordinary_convolution_is_never_shared_between_branches():
@@ -151,8 +153,12 @@ def test_not_a_number_stays_where_it_is_read():
         (dict(variant="sepc", in_channels=8, norm="IBN"), "unknown norm"),
         (dict(variant="sepc", in_channels=8, kernel_size=4), "odd"),
         (dict(variant="sepc", in_channels=8, deform_groups=3), "divisor of 8, got 3"),
-        (dict(variant="sepc", in_channels=8, num_branch_convs=0), "num_branch_convs .* got 0"),
-        (dict(variant="sepc", in_channels=8, upsampling="x"), "upsampling one of .* got 'x'"),
+        (
+            dict(variant="sepc", in_channels=8, num_branch_convs=2),
+            "num_branch.* expected 1.* got 2",
+        ),
+        (dict(variant="sepc", in_channels=8, init_std=None), "init_std .* expected 0.01, .* None"),
+        (dict(variant="pconv", in_channels=8, upsampling="stride"), "'corners', .* got 'stride'"),
     ],
 )
 def test_wrong_arguments(arguments, message):

@@ -2,10 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sepc import PyramidConv, build_sepc
-from sepc.layers import SharedConv
+from sepc import build_sepc
 from sepc.layers.pyramid_conv import upsample
-from sepc.layers.weight_standardization import standardized
+from sepc.layers.weight_standardization import (
+    StandardizedPyramidConv,
+    StandardizedSharedConv,
+    StandardizedWeights,
+    standardized,
+)
 
 from ..helpers import make_pyramid, randomize
 
@@ -38,7 +42,7 @@ def test_gradients_also_of_a_constant_kernel():
 
 
 def test_pyramid_convolution_with_standardized_kernels():
-    conv = randomize(PyramidConv(4, 6, weight_standardization=True), scale=0.1)
+    conv = randomize(StandardizedPyramidConv(4, 6), scale=0.1)
     same, finer, coarser = standardized(
         [conv.same.weight, conv.from_finer.weight, conv.from_coarser.weight]
     )
@@ -52,7 +56,7 @@ def test_pyramid_convolution_with_standardized_kernels():
 @pytest.mark.parametrize("deform", [False, True])
 def test_the_scale_of_the_weights_does_not_matter(deform):
     """Also where the kernels deform; the offsets are predicted by ordinary weights."""
-    conv = randomize(SharedConv(4, 6, deform=deform, weight_standardization=True), scale=0.3)
+    conv = randomize(StandardizedSharedConv(4, 6, deform=deform), scale=0.3)
     features = make_pyramid(SIZES, 4)
     before = conv(features)
     with torch.no_grad():
@@ -68,7 +72,7 @@ def test_comes_with_batch_channel_norm_unless_refused():
     def flags(**options):
         trunk = build_sepc("sepc", 32, num_stages=1, **options)
         layers = (trunk.stages[0], trunk.cls_branch, trunk.box_branch)
-        return [layer.conv.weight_standardization for layer in layers]
+        return [isinstance(layer.conv, StandardizedWeights) for layer in layers]
 
     assert flags() == [False] * 3
     assert flags(norm="BCN") == [True] * 3

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sepc import build_sepc, optimize_for_inference
-from sepc.layers import SharedConv, pyramid_conv
+from sepc.layers import SharedConv, level_conv
 from sepc.layers.fast import winograd
 from sepc.layers.fast.winograd import conv3x3_by_winograd, use_winograd, winograd_pays
 
@@ -40,25 +40,6 @@ def test_no_images_and_no_cells():
     assert shapes == [(0, 6, 5, 5), (2, 6, 0, 3)]
 
 
-def test_gradients():
-    weight, bias = (x.requires_grad_() for x in kernel_of(2, 3))
-    maps = make_pyramid([(5, 6), (3, 1)], 2, dtype=torch.float64, requires_grad=True)
-
-    def function(weight, bias, *maps):
-        return tuple(conv3x3_by_winograd(maps, weight, bias))
-
-    assert torch.autograd.gradcheck(function, (weight, bias, *maps))
-
-
-def test_only_the_gradients_that_are_asked_for():
-    weight, bias = kernel_of(2, 3)
-    (x,) = make_pyramid([(5, 6)], 2, dtype=torch.float64, requires_grad=True)
-    conv3x3_by_winograd([x], weight, bias)[0].sum().backward()
-    expected = torch.autograd.grad(F.conv2d(x, weight, bias, padding=1).sum(), x)[0]
-    torch.testing.assert_close(x.grad, expected)
-    assert weight.grad is None
-
-
 def test_error_in_float32_is_a_few_times_that_of_the_convolution():
     weight, bias = kernel_of(256, 256, torch.float32)
     (x,) = make_pyramid([(40, 40)], 256, batch=1)
@@ -74,11 +55,22 @@ CONV = dict(in_channels=128, out_channels=128, kernel_size=3, padding=1)
 
 
 def wanted(**changes):
-    return use_winograd(nn.Conv2d(**{**CONV, **changes}))
+    return use_winograd(nn.Conv2d(**{**CONV, **changes}).requires_grad_(False))
+
+
+def keep_sizes(trunk):
+    """Weights with which a map behind ReLU keeps the size of its values."""
+    for layer in (*trunk.stages, trunk.cls_branch, trunk.box_branch):
+        kernels = list(layer.conv.children())
+        for kernel in kernels:
+            fan_in = len(kernels) * kernel.weight[0].numel()
+            nn.init.normal_(kernel.weight, std=(2 / fan_in) ** 0.5)
+    return trunk
 
 
 def test_pays_for_wide_maps_on_a_cpu():
     maps = make_pyramid([(32, 32), (16, 16)], 128)
+    assert not winograd_pays([], wanted())
     assert winograd_pays(maps, wanted())
     assert not winograd_pays(maps, nn.Conv2d(**CONV)), "nobody has asked for it"
     assert not winograd_pays(maps, use_winograd(wanted(), False))
@@ -115,37 +107,45 @@ class _OneLevel(nn.Module):
         return self.conv([x])[0]
 
 
+def test_gradients_are_those_of_the_convolution():
+    """It is for inference: whoever asks for a gradient gets the ordinary convolution."""
+    maps = make_pyramid([(32, 32), (16, 16)], 128)
+    assert not winograd_pays(maps, use_winograd(nn.Conv2d(**CONV)))
+    with torch.no_grad():
+        assert winograd_pays(maps, use_winograd(nn.Conv2d(**CONV)))
+    maps[1].requires_grad_()
+    assert not winograd_pays(maps, wanted())
+    conv = use_winograd(SharedConv(128, 128).requires_grad_(False))
+    outputs = conv(maps)
+    assert outputs[0].grad_fn is None and outputs[1].grad_fn is not None
+    outputs[1].sum().backward()
+    expected = maps[1].detach().requires_grad_()
+    F.conv2d(expected, conv.same.weight, conv.same.bias, padding=1).sum().backward()
+    torch.testing.assert_close(maps[1].grad, expected.grad)
+
+
 @pytest.mark.parametrize("variant", ["pconv", "pconv_ibn", "sepc_lite", "sepc"])
-@pytest.mark.parametrize("training", [True, False])
-def test_trunk_is_the_same_with_and_without(monkeypatch, variant, training):
+def test_trunk_is_the_same_with_and_without(monkeypatch, variant):
     torch.manual_seed(0)
-    trunk = build_sepc(variant, 128, num_stages=1, init_std=None).train(training)
-    maps = make_pyramid([(40, 24), (20, 12), (10, 6)], 128, requires_grad=True)
+    trunk = keep_sizes(build_sepc(variant, 128, num_stages=1)).eval()
+    maps = make_pyramid([(40, 24), (20, 12), (10, 6)], 128)
     calls = []
-    function = pyramid_conv.conv3x3_by_winograd
+    function = level_conv.conv3x3_by_winograd
     monkeypatch.setattr(
-        pyramid_conv, "conv3x3_by_winograd", lambda *a: calls.append(1) or function(*a)
+        level_conv, "conv3x3_by_winograd", lambda *a: calls.append(1) or function(*a)
     )
     results = []
     for use in (False, True):
         use_winograd(trunk, use)
-        outputs = [y for branch in trunk(maps) for y in branch]
+        with torch.no_grad():
+            results.append([y for branch in trunk(maps) for y in branch])
         assert bool(calls) == use
-        loss = sum((y * y.detach().cos()).sum() for y in outputs)
-        gradients = torch.autograd.grad(loss, [*maps, *trunk.parameters()], allow_unused=True)
-        results.append((outputs, gradients))
-    (outputs, gradients), (found_outputs, found_gradients) = results
-    torch.testing.assert_close(found_outputs, outputs, rtol=1e-4, atol=1e-4)
-    for expected, found in zip(gradients, found_gradients, strict=True):
-        assert (expected is None) == (found is None)
-        if expected is not None:
-            # a value near zero may fall on the other side of ReLU; biases before a BN get none
-            assert (found - expected).norm() <= 1e-2 * expected.norm() + 1e-2
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
 
 def test_whole_trunk_in_its_fast_form_differs_in_the_last_bits():
     torch.manual_seed(0)
-    trunk = build_sepc("sepc_lite", 256, init_std=None).eval()
+    trunk = keep_sizes(build_sepc("sepc_lite", 256)).eval()
     maps = make_pyramid([(40, 32), (20, 16), (10, 8)], 256, batch=1)
     with torch.no_grad():
         expected, found = trunk(maps), optimize_for_inference(trunk)(maps)

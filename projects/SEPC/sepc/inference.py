@@ -1,4 +1,4 @@
-"""Make a trained trunk or detector as fast as it can be, without changing what it computes."""
+"""Optimization of a trained trunk or detector for inference; it computes the same, faster."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from .layers.fast.winograd import use_winograd
 from .layers.norms import BatchChannelNorm
-from .layers.pyramid_conv import SharedKernels
+from .layers.pyramid_layer import PyramidLayer
 from .layers.pyramid_norm import PyramidNorm
-from .layers.stack import PyramidLayer
+from .layers.weight_standardization import StandardizedWeights
 
 
 def optimize_for_inference(module: nn.Module) -> nn.Module:
-    """The fastest equal form of a trunk, or of a detector that has one, for inference.
+    """Make the fastest equal form of a trunk, or of a detector that has one, for inference.
 
     Norms with fixed statistics are folded into the convolutions before them: those of the trunk,
     which is exact since pyramid convolution is linear and upsampling takes averages, and those of
@@ -33,8 +33,8 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     """
     module = copy.deepcopy(module).eval().requires_grad_(False)
     for child in list(module.modules()):
-        if isinstance(child, SharedKernels):
-            _bake_standardization(child)
+        if isinstance(child, StandardizedWeights):
+            child.bake_weights()
     for child in list(module.modules()):
         if isinstance(child, PyramidLayer):
             _fold_pyramid_norm(child)
@@ -43,12 +43,6 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
             child.norm = None  # type: ignore[assignment]
     on_cpu = all(p.device.type == "cpu" for p in module.parameters())
     return use_winograd(module.to(memory_format=torch.channels_last)) if on_cpu else module
-
-
-def _bake_standardization(conv: SharedKernels) -> None:
-    for kernel, weight in conv.kernels():
-        kernel.weight = _frozen(weight)
-    conv.weight_standardization = False
 
 
 def _fold_pyramid_norm(layer: PyramidLayer) -> None:
@@ -68,7 +62,7 @@ def _fold_pyramid_norm(layer: PyramidLayer) -> None:
 
 
 def _has_fixed_statistics(norm: object) -> bool:
-    """A batch norm in eval mode, or a frozen one of torchvision or Detectron2."""
+    """Whether it is a batch norm with statistics, or a frozen one of torchvision or Detectron2."""
     is_norm = isinstance(norm, nn.modules.batchnorm._BatchNorm) or (
         isinstance(norm, nn.Module) and type(norm).__name__ == "FrozenBatchNorm2d"
     )
@@ -86,7 +80,7 @@ def _fold(norm: nn.Module, first: nn.Module, *others: nn.Module) -> None:
 
 
 def _scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """(C,) each: what the norm multiplies with, and what it then adds."""
+    """Factor and summand of the norm, (C,) each."""
     mean, var = _as_tensor(norm.running_mean), _as_tensor(norm.running_var)
     scale = (var + float(norm.eps)).rsqrt()  # type: ignore[arg-type]
     if norm.weight is not None:

@@ -1,6 +1,8 @@
 """The torch-only core: pyramid convolution and norm, deformable convolution, stack and trunk."""
 
+from .build import build_sepc
 from .deform_conv import DeformConv2d, deform_conv2d
+from .level_conv import LevelConv, SharedConv
 from .norms import (
     BatchChannelNorm,
     EstimatedBatchNorm2d,
@@ -8,11 +10,12 @@ from .norms import (
     SyncBatchNorm2d,
     make_norm,
 )
-from .pyramid_conv import PyramidConv, SharedConv
+from .pyramid_conv import PyramidConv
+from .pyramid_layer import PyramidLayer, make_layer
 from .pyramid_norm import PyramidNorm
 from .stack import PyramidConvStack
 from .towers import Towers
-from .trunk import SEPC, build_sepc
+from .trunk import SEPC
 
 __all__ = [
     "SEPC",
@@ -20,13 +23,16 @@ __all__ = [
     "DeformConv2d",
     "EstimatedBatchNorm2d",
     "LevelBatchNorm",
+    "LevelConv",
     "PyramidConv",
     "PyramidConvStack",
+    "PyramidLayer",
     "PyramidNorm",
     "SharedConv",
     "SyncBatchNorm2d",
     "Towers",
     "build_sepc",
     "deform_conv2d",
+    "make_layer",
     "make_norm",
 ]

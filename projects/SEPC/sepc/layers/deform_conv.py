@@ -76,10 +76,10 @@ class DeformConv2d(nn.Conv2d):
             dilation,
         )
         nn.init.zeros_(self.offset.weight)
-        nn.init.zeros_(_bias_of(self.offset))
+        nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]
 
     def sampling(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Where and how strongly the taps sample.
+        """Predict where and how strongly the taps sample.
 
         Args:
             x: (N, C, H, W).
@@ -95,11 +95,11 @@ class DeformConv2d(nn.Conv2d):
         return raw[:, :num_offsets], raw[:, num_offsets:].sigmoid()
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out_channels, Ho, Wo)."""
+        """Convolve one map, (N, C, H, W) -> (N, out_channels, Ho, Wo)."""
         return self.forward_levels([input])[0]
 
     def forward_levels(self, maps: Sequence[Tensor], weight: Tensor | None = None) -> list[Tensor]:
-        """L tensors (N, C, Hl, Wl) -> L tensors (N, out_channels, Ho, Wo).
+        """Convolve L maps (N, C, Hl, Wl), to L maps (N, out_channels, Ho, Wo).
 
         Args:
             weight: in place of its own, if given. Offsets and modulation are predicted as ever.
@@ -180,7 +180,7 @@ def deform_conv2d_levels(
 
 
 def _groups(maps: Sequence[Tensor]) -> list[list[int]]:
-    """Large maps each by itself, as putting pixels together copies them; all small ones in one."""
+    """Group maps by index: large ones alone, as a shared table copies them, small ones together."""
     cells = [x.shape[0] * x.shape[2] * x.shape[3] for x in maps]
     small = [i for i, n in enumerate(cells) if n <= _SMALL]
     return [[i] for i, n in enumerate(cells) if n > _SMALL] + ([small] if small else [])
@@ -202,13 +202,7 @@ def _by_torchvision(
 
 
 def _pair(value: object) -> tuple[int, int]:
-    """The geometry of a convolution, which torch types more loosely than it is."""
+    """Narrow the geometry of a convolution, which torch types more loosely than it is."""
     if isinstance(value, tuple) and len(value) == 2:
         return int(value[0]), int(value[1])
     raise ValueError(f"expected a pair of integers, got {value!r}")
-
-
-def _bias_of(conv: nn.Conv2d) -> Tensor:
-    if conv.bias is None:
-        raise ValueError("expected a convolution with a bias, got one without")
-    return conv.bias

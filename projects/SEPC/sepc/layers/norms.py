@@ -1,4 +1,4 @@
-"""The norms that can go over a pyramid, by name."""
+"""Norms that can go over a pyramid, by name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         self.process_group = process_group
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W); see :func:`~.integrated_bn.integrated_batch_norm`."""
+        """Normalize (N, C, H, W); see :func:`~.integrated_bn.integrated_batch_norm`."""
         if self.training:
             return integrated_batch_norm(self, [input])[0]
         return super().forward(input)
@@ -60,7 +60,7 @@ class EstimatedBatchNorm2d(nn.BatchNorm2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W); an empty batch leaves the statistics as they are."""
+        """Normalize (N, C, H, W); an empty batch leaves the statistics as they are."""
         if not self.training:
             return super().forward(input)
         if self.running_mean is None or self.running_var is None:
@@ -91,7 +91,7 @@ class BatchChannelNorm(nn.Module):
         self.channel = nn.GroupNorm(num_groups, num_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
+        """Normalize (N, C, H, W)."""
         return self.channel(self.batch(x))
 
 
@@ -130,7 +130,7 @@ LEVEL_BN = "LevelBN"
 def make_norm(
     norm: str | NormFactory | None, channels: int, *, num_levels: int | None = None
 ) -> nn.Module | None:
-    """The norm that a name or a callable stands for; what each does is told in ``docs/norms.md``.
+    """Make the norm that a name or a callable stands for; see ``docs/norms.md`` for each.
 
     Args:
         norm: "BN", "SyncBN" (over all processes), "FrozenBN", "GN" (32 groups), "BCN" (32 groups),

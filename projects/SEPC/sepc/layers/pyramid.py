@@ -1,4 +1,4 @@
-"""What a pyramid must look like, checked where one comes in."""
+"""Check of a pyramid where one comes in."""
 
 from __future__ import annotations
 

@@ -56,14 +56,14 @@ class PyramidNorm(nn.Module):
             norm.requires_grad_(False)
 
     def train(self, mode: bool = True) -> PyramidNorm:
-        """As of any module, but what is frozen stays in eval mode."""
+        """Set the mode, as of any module, but a frozen norm stays in eval mode."""
         super().train(mode)
         if self.freeze is not None:
             self.shared.eval()
         return self
 
     def forward(self, features: Sequence[Tensor], *, relu: bool = False) -> list[Tensor]:
-        """L tensors (N, C, Hl, Wl) -> L tensors of the same shapes, with ReLU if asked for.
+        """Normalize L maps (N, C, Hl, Wl) together, and apply ReLU if asked for.
 
         An empty batch (N = 0) passes through and leaves the running statistics as they are.
 
@@ -79,7 +79,7 @@ class PyramidNorm(nn.Module):
 
 
 def _normalize(norm: nn.Module, features: Sequence[Tensor], *, relu: bool) -> list[Tensor]:
-    """One norm over some maps together."""
+    """Apply one norm over some maps together."""
     if type(norm) in _INTEGRATED and norm.training and not _has_hooks(norm):
         return integrated_batch_norm(norm, features, relu=relu)  # type: ignore[arg-type]
     if _same_for_every_position(norm):
@@ -90,7 +90,7 @@ def _normalize(norm: nn.Module, features: Sequence[Tensor], *, relu: bool) -> li
 
 
 def _norm_of_concatenation(norm: nn.Module, features: Sequence[Tensor]) -> list[Tensor]:
-    """For any norm: all levels side by side as one map (N, C, sum Hl*Wl, 1)."""
+    """Apply any norm to all levels side by side, as one map (N, C, sum Hl*Wl, 1)."""
     sizes = [x.shape[-2] * x.shape[-1] for x in features]
     samples = torch.cat([x.flatten(2) for x in features], dim=2)
     normed = norm(samples.unsqueeze(-1)).squeeze(-1).split(sizes, dim=2)
@@ -105,5 +105,5 @@ def _same_for_every_position(norm: nn.Module) -> bool:
 
 
 def _has_hooks(norm: nn.Module) -> bool:
-    """Whether somebody watches the norm's input (as fvcore's precise BN does): show it all."""
+    """Whether hooks watch the norm's input (as fvcore's precise BN does), and want all of it."""
     return bool(norm._forward_hooks or norm._forward_pre_hooks)

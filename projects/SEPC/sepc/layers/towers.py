@@ -1,71 +1,43 @@
-"""Convolution towers per task: what SEPC takes the place of."""
+"""Plain towers, one per task, whose place SEPC takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .norms import NormFactory, make_norm
+from .level_conv import SharedConv
+from .norms import NormFactory
 from .pyramid import check_pyramid
-from .pyramid_conv import SharedConv
-from .pyramid_norm import PyramidNorm
-from .stack import standardizes
+from .pyramid_layer import PyramidLayer, conv_norm_relu, make_layer
 
 
 class Tower(nn.Module):
-    """Convolutions shared by all levels, each with a norm (optional) and ReLU.
+    """Tower of one task: layers whose convolutions are shared by all levels.
 
     A norm with running statistics goes over the whole pyramid (iBN): the levels share them, so they
     have to share those of the batch too. Any other norm sees each level alone.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        num_convs: int,
-        norm: str | NormFactory | None,
-        kernel_size: int,
-        freeze_norm: str | None,
-        weight_standardization: bool,
-        num_levels: int | None,
-    ) -> None:
+    def __init__(self, layers: Sequence[PyramidLayer]) -> None:
         super().__init__()
-        channels = [in_channels] + [out_channels] * num_convs
-        self.convs = nn.ModuleList(
-            SharedConv(
-                channels[i],
-                out_channels,
-                kernel_size=kernel_size,
-                weight_standardization=weight_standardization,
-            )
-            for i in range(num_convs)
-        )
-        norms = (make_norm(norm, out_channels, num_levels=num_levels) for _ in range(num_convs))
-        self.norms = nn.ModuleList(_over_levels(n, freeze_norm) for n in norms)
+        self.convs = nn.ModuleList(layer.conv for layer in layers)
+        self.norms = nn.ModuleList(_norm_of(layer) for layer in layers)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """L tensors (N, in_channels, Hl, Wl) -> L tensors (N, out_channels, Hl, Wl)."""
+        """Map a pyramid (N, in_channels, Hl, Wl) to one of (N, out_channels, Hl, Wl)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            features = conv(features)
-            features = (
-                norm(features) if isinstance(norm, PyramidNorm) else [norm(x) for x in features]
-            )
-            features = [F.relu(x) for x in features]
+            features = conv_norm_relu(features, conv, norm)
         return list(features)
 
 
-def _over_levels(norm: nn.Module | None, freeze: str | None) -> nn.Module:
-    if norm is None:
+def _norm_of(layer: PyramidLayer) -> nn.Module:
+    if layer.norm is None:
         return nn.Identity()
-    over_pyramid = PyramidNorm(norm, freeze=freeze)
-    has_running_statistics = any(
-        isinstance(m, nn.modules.batchnorm._BatchNorm) for m in norm.modules()
-    )
-    return over_pyramid if has_running_statistics else norm
+    norms = (nn.modules.batchnorm._BatchNorm,)
+    has_running_statistics = any(isinstance(m, norms) for m in layer.norm.modules())
+    return layer.norm if has_running_statistics else layer.norm.shared
 
 
 class Towers(nn.Module):
@@ -81,8 +53,9 @@ class Towers(nn.Module):
         norm: after every convolution: a name or a callable from channels to a module (see
             :func:`make_norm`), None for none. One with running statistics goes over the whole
             pyramid, another over each level alone.
-        kernel_size: odd.
-        freeze_norm, weight_standardization, num_levels: see :class:`SEPC`.
+        num_levels: number of levels that must come in; None takes any from one up. The norm
+            "LevelBN" needs it.
+        layer: other options of each layer, see :func:`.make_layer`.
 
     Raises:
         ValueError: arguments out of range, named with what was expected.
@@ -97,38 +70,31 @@ class Towers(nn.Module):
         out_channels: int | None = None,
         num_convs: int = 4,
         norm: str | NormFactory | None = "GN",
-        kernel_size: int = 3,
-        freeze_norm: str | None = None,
-        weight_standardization: bool | None = None,
         num_levels: int | None = None,
+        **layer: Any,
     ) -> None:
         super().__init__()
-        out_channels = in_channels if out_channels is None else out_channels
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(f"expected channels of 1 or more, got {in_channels} -> {out_channels}")
         if num_convs < 1:
             raise ValueError(f"expected num_convs of 1 or more, got {num_convs}")
         self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.out_channels = in_channels if out_channels is None else out_channels
         self.num_levels = num_levels
+        options = dict(norm=norm, num_levels=num_levels, **layer)
+        channels = [in_channels] + [self.out_channels] * num_convs
 
         def tower() -> Tower:
             return Tower(
-                in_channels,
-                out_channels,
-                num_convs=num_convs,
-                norm=norm,
-                kernel_size=kernel_size,
-                freeze_norm=freeze_norm,
-                weight_standardization=standardizes(norm, weight_standardization),
-                num_levels=num_levels,
+                [
+                    make_layer(SharedConv, channels[i], channels[i + 1], **options)
+                    for i in range(num_convs)
+                ]
             )
 
         self.cls_tower = tower()
         self.box_tower = tower()
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Classification and localization features.
+        """Compute classification and localization features.
 
         Args:
             features: L tensors (N, in_channels, Hl, Wl), fine to coarse.

@@ -1,16 +1,21 @@
-"""Weight standardization of the kernels that make one map together."""
+"""Weight standardization of the kernels that make one map together: it belongs to BCN."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from .level_conv import LevelKernel, SharedConv
+from .pyramid_conv import PyramidConv
 
 
 def standardized(weights: Sequence[Tensor]) -> list[Tensor]:
-    """Kernels with mean 0 and variance 1 / fan-in in each output channel, all of them together.
+    """Standardize kernels, all together: mean 0, variance 1 / fan-in in each output channel.
 
     Source: https://arxiv.org/abs/1903.10520, "Weight Standardization". The terms of a pyramid
     convolution are one kernel over scale and space, so they are standardized as one: their sizes
@@ -31,3 +36,36 @@ def standardized(weights: Sequence[Tensor]) -> list[Tensor]:
     joint = F.layer_norm(joint, joint.shape[1:], eps=1e-10) * joint.shape[1] ** -0.5
     parts = joint.split([weight[0].numel() for weight in weights], dim=1)
     return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+
+
+class StandardizedWeights:
+    """Wrapper, as a base class, of a convolution with ``kernels()``: standardizes their weights.
+
+    The names of the weights stay, so a state dict fits with and without it.
+    """
+
+    weight_standardization = True
+
+    def kernels(self) -> Sequence[LevelKernel]:
+        """Kernels of the wrapped convolution, which compute with standardized weights."""
+        kernels: Any = super().kernels()  # type: ignore[misc]
+        if not self.weight_standardization:
+            return kernels
+        weights = standardized([kernel.weight for kernel in kernels])
+        return [partial(k, weight=weight) for k, weight in zip(kernels, weights, strict=True)]
+
+    def bake_weights(self) -> None:
+        """Put the standardized weights in place of the weights, for inference alone."""
+        kernels: Any = self.kernels()
+        if self.weight_standardization:
+            for kernel in kernels:
+                kernel.func.weight = nn.Parameter(kernel.keywords["weight"], requires_grad=False)
+        self.weight_standardization = False
+
+
+class StandardizedPyramidConv(StandardizedWeights, PyramidConv):
+    """:class:`PyramidConv` with its three kernels standardized as one."""
+
+
+class StandardizedSharedConv(StandardizedWeights, SharedConv):
+    """:class:`SharedConv` with its kernel standardized."""

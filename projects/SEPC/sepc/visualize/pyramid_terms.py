@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..layers import PyramidConv
+from ..layers.pyramid_conv import upsample
 
 TERMS = ("finer", "same", "coarser")
 
@@ -36,12 +37,12 @@ def terms_of_levels(conv: PyramidConv, features: Sequence[Tensor]) -> list[dict[
         per level (N, C, Hl, Wl) by "finer", "same" and "coarser"; a term beyond the ends of the
         pyramid is left out.
     """
-    same, finer, coarser = conv.terms(features)
-    terms = [{"same": term} for term in same]
-    for level, term in enumerate(finer, start=1):
+    same, from_finer, from_coarser = conv.kernels()
+    terms = [{"same": term} for term in same(features)]
+    for level, term in enumerate(from_finer(features[:-1]), start=1):
         terms[level]["finer"] = term
-    for level, term in enumerate(coarser):
-        terms[level]["coarser"] = term
+    for level, term in enumerate(from_coarser(features[1:])):
+        terms[level]["coarser"] = upsample(term, size=features[level].shape[-2:])
     return terms
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..layers import SEPC, PyramidConv, PyramidConvStack, PyramidNorm, SharedConv
-from ..layers.stack import PyramidLayer
+from ..layers.pyramid_layer import PyramidLayer
 from .pyramid_terms import TermNorms, norms_of_terms
 from .sampled_offsets import LayerOffsets, offsets_of_layer
 from .scale_statistics import LevelStatistics, statistics_of_levels

@@ -11,7 +11,7 @@ from ...layers.norms import NormFactory
 
 
 class PyramidConvBackbone(Backbone):
-    """A backbone with FPN, and a stack of pyramid convolutions on what it gives.
+    """A backbone with FPN, followed by a stack of pyramid convolutions.
 
     Source: SEPC, Sec 3.1, for two-stage detectors. Names and strides of the levels and the padding
     that the images need stay those of ``fpn``, so it takes the place of ``fpn`` in Detectron2's
@@ -37,7 +37,7 @@ class PyramidConvBackbone(Backbone):
             num_stages: pyramid convolutions, at least 1.
             norm: after each of them, over all levels: "BN" is iBN, None is no norm; see
                 :func:`sepc.layers.make_norm`.
-            freeze_norm, weight_standardization: see :class:`sepc.PyramidConvStack`.
+            freeze_norm, weight_standardization: see :func:`sepc.layers.make_layer`.
 
         Raises:
             ValueError: for another kind of pyramid, or a number out of its range.
@@ -60,7 +60,7 @@ class PyramidConvBackbone(Backbone):
         )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) -> a map (N, C, Hl, Wl) by the name of each level, fine to coarse."""
+        """Map images (N, 3, H, W) to maps (N, C, Hl, Wl) by name of the level, fine to coarse."""
         features = self.fpn(x)
         outputs = self.pconv([features[name] for name in self.levels])
         return dict(zip(self.levels, outputs, strict=True))
@@ -74,12 +74,12 @@ class PyramidConvBackbone(Backbone):
 
     @property
     def size_divisibility(self) -> int:
-        """Of ``fpn``: the images are padded to a multiple of it."""
+        """Number that the sizes of the images are padded to a multiple of; that of ``fpn``."""
         return self.fpn.size_divisibility
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """Of ``fpn``."""
+        """Padding that the images need; that of ``fpn``."""
         return self.fpn.padding_constraints
 
 

@@ -1,4 +1,4 @@
-"""The node ``MODEL.SEPC``. All other keys are Detectron2's own.
+"""Keys of the node ``MODEL.SEPC``. All other keys are Detectron2's own.
 
 The one-stage detectors read ``MODEL.RETINANET`` and ``MODEL.ANCHOR_GENERATOR``, whichever method
 they are of: classes, levels, thresholds, focal loss and weights of deltas mean the same in all.
@@ -6,15 +6,11 @@ they are of: classes, levels, thresholds, focal loss and weights of deltas mean 
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from detectron2.config import CfgNode
 
-from ...layers import SEPC
-
-# None: the variant says
-_OF_VARIANT = ("norm", "deform_stages", "deform_branches")
+from ...layers.build import REMOVED, default_options
 
 
 def add_sepc_config(cfg: CfgNode) -> None:
@@ -23,7 +19,7 @@ def add_sepc_config(cfg: CfgNode) -> None:
     # Of sepc.build_sepc; "plain": the towers of MODEL.RETINANET.NUM_CONVS and NORM, without SEPC.
     # After FPN in two stages: pconv or pconv_ibn.
     node.VARIANT = "sepc"
-    # NUM_STAGES, NORM, MODULATED and so on: every other argument of sepc.layers.SEPC, in capitals.
+    # NUM_STAGES, NORM, MODULATED and so on: every other option of sepc.build_sepc, in capitals.
     # NORM None is the variant's own, "" is no norm.
     node.update(trunk_defaults())
     # What build_sepc_resnet_fpn_backbone makes P6 from: "res5", or "p5", behind FPN
@@ -55,21 +51,20 @@ def add_sepc_config(cfg: CfgNode) -> None:
 
 
 def setup_environment() -> None:
-    """Called by Detectron2 for its ``DETECTRON2_ENV_MODULE``: add the keys to its defaults."""
+    """Add the keys to Detectron2's defaults, which calls this for ``DETECTRON2_ENV_MODULE``."""
     from detectron2.config.defaults import _C
 
     add_sepc_config(_C)
 
 
 def trunk_defaults() -> dict[str, Any]:
-    """By key in ``MODEL.SEPC``: the arguments of ``SEPC`` apart from ``in_channels``."""
-    return {
-        name.upper(): None if name in _OF_VARIANT else parameter.default
-        for name, parameter in inspect.signature(SEPC).parameters.items()
-        if name != "in_channels"
-    }
+    """Defaults of the options of ``build_sepc``, by key in ``MODEL.SEPC``.
+
+    Removed options are among them, as saved files hold their keys.
+    """
+    return {name.upper(): default for name, default in {**default_options(), **REMOVED}.items()}
 
 
 def arguments_of(node: CfgNode) -> dict[str, Any]:
-    """The keys of a method's node as the arguments of its detector."""
+    """Arguments of a detector from the keys of its method's node."""
     return {key.lower(): value for key, value in node.items()}

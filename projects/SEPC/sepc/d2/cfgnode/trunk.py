@@ -1,4 +1,4 @@
-"""What ``MODEL.SEPC`` says about the trunk, and the trunk itself."""
+"""Trunk of a detector, built from ``MODEL.SEPC``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAIN = "plain"
 
 
 def build_trunk(cfg: CfgNode, in_channels: int) -> SEPC | Towers:
-    """SEPC, or plain towers for ``MODEL.SEPC.VARIANT`` "plain".
+    """Build SEPC, or plain towers for ``MODEL.SEPC.VARIANT`` "plain".
 
     Raises:
         ValueError: for settings out of range, or of SEPC where there is none.
@@ -35,7 +35,7 @@ def build_trunk(cfg: CfgNode, in_channels: int) -> SEPC | Towers:
 
 
 def is_plain(cfg: CfgNode) -> bool:
-    """Whether the towers stay.
+    """Whether the detector has plain towers in place of SEPC.
 
     Raises:
         ValueError: if they do and there are options for SEPC.
@@ -47,11 +47,11 @@ def is_plain(cfg: CfgNode) -> bool:
 
 
 def trunk_options(cfg: CfgNode, *, allowed: Collection[str] | None = None) -> dict[str, Any]:
-    """Arguments of ``SEPC`` that differ from their defaults.
+    """Options of ``build_sepc`` that differ from their defaults.
 
     Args:
-        cfg: whole.
-        allowed: arguments that what is built has; default all.
+        cfg: the whole config.
+        allowed: options that the module to build has; default all.
 
     Raises:
         ValueError: names the keys that are not allowed.
@@ -74,7 +74,7 @@ def trunk_options(cfg: CfgNode, *, allowed: Collection[str] | None = None) -> di
 
 @contextmanager
 def naming(keys: str) -> Iterator[None]:
-    """Say in an error which keys the settings came from; a wrong type is a wrong value there."""
+    """Name the keys that the settings came from in an error; a wrong type is a ValueError, too."""
     try:
         yield
     except (TypeError, ValueError) as error:

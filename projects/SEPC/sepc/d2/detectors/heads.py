@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...layers import SEPC, Towers
-from ...layers.fast.winograd import conv3x3_by_winograd, winograd_pays
+from ...layers.level_conv import convolve_levels
 
 
 class SEPCHead(nn.Module):
@@ -78,8 +78,8 @@ class SEPCHead(nn.Module):
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
         """What :meth:`forward` returns, from the two outputs of the trunk."""
-        logits = _on_levels(self.cls_score, cls_features)
-        deltas = _on_levels(self.bbox_pred, box_features)
+        logits = convolve_levels(cls_features, self.cls_score)
+        deltas = convolve_levels(box_features, self.bbox_pred)
         return logits, self._scaled(deltas)
 
     def _scaled(self, deltas: list[Tensor]) -> list[Tensor]:
@@ -151,10 +151,3 @@ def make_predictor(in_channels: int, out_channels: int, bias: float) -> nn.Conv2
     nn.init.normal_(conv.weight, std=0.01)
     nn.init.constant_(conv.bias, bias)  # type: ignore[arg-type]
     return conv
-
-
-def _on_levels(conv: nn.Conv2d, maps: list[Tensor]) -> list[Tensor]:
-    """A predictor on every level, by the fastest form."""
-    if maps and winograd_pays(maps, conv):
-        return conv3x3_by_winograd(maps, conv.weight, conv.bias)
-    return [conv(x) for x in maps]

@@ -1,1 +1,1 @@
-"""What makes pyramid convolution fast: each file equals a plain form that works without it."""
+"""Fast forms of parts of pyramid convolution, each equal to a plain form that works without it."""

@@ -100,12 +100,12 @@ class _SampledProduct(torch.autograd.Function):
 def _cut(
     tensors: Sequence[Tensor], num_levels: int
 ) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
-    """Maps, offsets and masks, of which there may be none."""
+    """Cut a list into maps, offsets and masks, of which there may be none."""
     return tensors[:num_levels], tensors[num_levels : 2 * num_levels], tensors[2 * num_levels :]
 
 
 def _as_matrix(weight: Tensor, offset: Tensor) -> Tensor:
-    """(c_out, C, kh, kw) -> (c_out, groups * taps * C / groups), the order of the samples."""
+    """Weights as (c_out, groups * taps * C / groups), in the order of the samples."""
     c_out, c_in, kh, kw = weight.shape
     groups = offset.shape[1] // (2 * kh * kw)
     by_group = weight.reshape(c_out, groups, c_in // groups, kh * kw)
@@ -113,7 +113,7 @@ def _as_matrix(weight: Tensor, offset: Tensor) -> Tensor:
 
 
 def _from_matrix(matrix: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """The reverse of :func:`_as_matrix`."""
+    """Weights (c_out, C, kh, kw) from a matrix of :func:`_as_matrix`."""
     c_out, c_in, kh, kw = weight.shape
     groups = offset.shape[1] // (2 * kh * kw)
     by_group = matrix.view(c_out, groups, kh * kw, c_in // groups)
@@ -126,7 +126,7 @@ def sample_taps(
     masks: Sequence[Tensor],
     geometry: Geometry,
 ) -> Tensor:
-    """What every tap of every output reads.
+    """Sample what every tap of every output reads.
 
     Args:
         maps: L tensors (N, C, Hl, Wl).
@@ -169,7 +169,7 @@ def sample_taps(
 
 
 class _Positions(NamedTuple):
-    """Of every output: where it lies in its map, and where that is; each (P, 1, 1, 1), int32."""
+    """Positions of the outputs in their maps, and of those; each field (P, 1, 1, 1), int32."""
 
     y: Tensor  # of the first tap, without its offset
     x: Tensor
@@ -196,7 +196,7 @@ def _positions(maps: Sequence[Tensor], offsets: Sequence[Tensor], geometry: Geom
 
 
 def _rows_of(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N * H * W, C); without a copy if channels are last."""
+    """Pixels as rows, (N, C, H, W) -> (N * H * W, C); without a copy if channels are last."""
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
@@ -218,5 +218,5 @@ def _neighbors(positions: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _axis(size: int, step: int, like: Tensor) -> Tensor:
-    """0, step, 2 * step, ...: ``size`` numbers of the type and device of ``like``."""
+    """Numbers 0, step, 2 * step, ..., ``size`` of them, of the type and device of ``like``."""
     return torch.arange(0, size * step, step, device=like.device, dtype=like.dtype)

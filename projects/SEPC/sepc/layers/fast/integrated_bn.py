@@ -20,13 +20,13 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .recompute import mark
+from .recompute import attach_recipe
 
 
 def integrated_batch_norm(
     bn: nn.BatchNorm2d | nn.SyncBatchNorm, features: Sequence[Tensor], *, relu: bool = False
 ) -> list[Tensor]:
-    """What ``bn`` in training mode makes of the whole pyramid; its running statistics are updated.
+    """Normalize a whole pyramid as ``bn`` does in training, and update its running statistics.
 
     Args:
         bn: its parameters, momentum and eps are used, and its buffers if it has some. If it has a
@@ -55,13 +55,13 @@ def integrated_batch_norm(
     *outputs, total, mean, var = _IntegratedBatchNorm.apply(group, *affine, *features)
     update_running_statistics(bn, total, mean, var)
     return [
-        mark(y, partial(_normalize, x.detach(), mean, var, *affine))
+        attach_recipe(y, partial(_normalize, x.detach(), mean, var, *affine))
         for x, y in zip(features, outputs, strict=True)
     ]
 
 
 def processes_of(bn: nn.Module) -> dist.ProcessGroup | None:
-    """The processes that share the statistics of ``bn``; None: this one has its own."""
+    """Processes that share the statistics of ``bn``; None: this one has its own."""
     if not hasattr(bn, "process_group") or not dist.is_available() or not dist.is_initialized():
         return None
     group = dist.group.WORLD if bn.process_group is None else bn.process_group
@@ -89,7 +89,7 @@ def moments(
 def update_running_statistics(
     bn: nn.BatchNorm2d | nn.SyncBatchNorm, total: Tensor, mean: Tensor, var: Tensor
 ) -> None:
-    """As torch's BN updates its own, from what :func:`moments` returns; not without a sample."""
+    """Update running statistics as torch's BN does, from :func:`moments`; not without a sample."""
     if bn.running_mean is None or bn.running_var is None or bn.num_batches_tracked is None:
         return
     any_sample = total.clamp(max=1)  # 0 or 1, without waiting for a GPU to say which
@@ -169,7 +169,7 @@ def _normalize(
 
 
 def _moments_of_level(x: Tensor) -> Tensor:
-    """(1 + 2C,): number of samples, their means and biased variances, in float32 at least."""
+    """Number of samples, their means and biased variances (1 + 2C,), in float32 at least."""
     count, channels = x.shape[0] * x.shape[2] * x.shape[3], x.shape[1]
     # BN's own kernel: on a CPU twenty times as fast as var_mean with channels last. The precision
     # of the results is that of the running statistics that it is given.
@@ -181,7 +181,7 @@ def _moments_of_level(x: Tensor) -> Tensor:
 
 
 def _sums(grad: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
-    """(2, C): sums of the gradient, and of it times the normalized x."""
+    """Sums (2, C) of the gradient, and of it times the normalized x."""
     if x.numel() == 0:
         return mean.new_zeros(2, len(mean))
     # the gradients of bias and weight of a BN in eval mode with these statistics
@@ -192,6 +192,6 @@ def _sums(grad: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Ten
 
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """scale * x + shift per channel, in one pass and at any precision of x."""
+    """Compute scale * x + shift per channel, in one pass and at any precision of x."""
     zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
     return F.batch_norm(x, zeros, ones, scale, shift, False, 0.0, 0.0)

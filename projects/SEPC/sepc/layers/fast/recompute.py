@@ -1,9 +1,9 @@
-"""Keep less for the backward pass: activations that are cheap to make again are not kept.
+"""Recomputation for the backward pass of activations that are cheap to make again.
 
 A convolution keeps its input for the gradient of its weights. Where that input is a normalized map,
 the norm keeps the map too, and a scale, a shift and a ReLU make the one from the other. So the norm
-marks its outputs with how they are made, and a convolution that runs under :func:`remade` keeps the
-recipe in place of the map: half the memory of a trunk with integrated BN.
+attaches to its outputs the recipe they are made by, and a convolution that runs under
+:func:`save_recipes` keeps that in place of the map: half the memory of a trunk with integrated BN.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 
-def mark(activation: Tensor, remake: Callable[[], Tensor]) -> Tensor:
-    """Say how ``activation`` can be made again, bit for bit; returns it."""
-    activation.remake = remake  # type: ignore[attr-defined]
+def attach_recipe(activation: Tensor, recipe: Callable[[], Tensor]) -> Tensor:
+    """Attach to ``activation`` how it can be made again, bit for bit; returns it."""
+    activation.recipe = recipe  # type: ignore[attr-defined]
     return activation
 
 
 @contextlib.contextmanager
-def remade(activations: Iterable[Tensor]) -> Iterator[None]:
-    """Within the block, operations keep the recipes of marked activations instead of them."""
-    recipes = {_identity(x): x.remake for x in activations if hasattr(x, "remake")}
+def save_recipes(activations: Iterable[Tensor]) -> Iterator[None]:
+    """Let operations within the block save the recipes of activations in place of those."""
+    recipes = {_identity(x): x.recipe for x in activations if hasattr(x, "recipe")}
     if not recipes or not torch.is_grad_enabled():
         yield
         return
@@ -40,5 +40,5 @@ def remade(activations: Iterable[Tensor]) -> Iterator[None]:
 
 
 def _identity(tensor: Tensor) -> tuple[object, ...]:
-    """The same for two tensors if they are the same values in the same layout."""
+    """Key that two tensors share if they are the same values in the same layout."""
     return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()

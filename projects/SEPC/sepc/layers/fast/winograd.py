@@ -1,4 +1,4 @@
-"""3x3 convolution with a quarter of the multiplications, for wide maps on a CPU.
+"""3x3 convolution with a quarter of the multiplications, for inference with wide maps on a CPU.
 
 Winograd's minimal filtering F(4x4, 3x3): a tile of 6x6 cells and the kernel are transformed so that
 their 36 products, one per place, hold a tile of 4x4 results, where the definition takes 144. The
@@ -15,7 +15,7 @@ pyramid: half the time with 256 channels, two thirds with 128, no gain with 64.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -51,25 +51,6 @@ _TILE_OUT = [
 ]
 
 
-def conv3x3_by_winograd(
-    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None
-) -> list[Tensor]:
-    """``F.conv2d(x, weight, bias, padding=1)`` of every map.
-
-    A value that is not finite spoils all results of the tiles that it is part of, not only those
-    beside it. Differentiable once.
-
-    Args:
-        maps: L tensors (N, C, Hl, Wl), of any sizes and memory format.
-        weight: (C_out, C, 3, 3).
-        bias: (C_out,) or None.
-
-    Returns:
-        L tensors (N, C_out, Hl, Wl), channels last.
-    """
-    return list(_WinogradConv.apply(weight, bias, *maps))
-
-
 def use_winograd(module: nn.Module, use: bool = True) -> nn.Module:
     """Let the pyramid's convolutions within ``module`` go by Winograd's filtering where it pays.
 
@@ -87,7 +68,7 @@ def use_winograd(module: nn.Module, use: bool = True) -> nn.Module:
 
 def winograd_pays(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
     """Whether the convolution of these maps is faster so, and wanted so (:func:`use_winograd`)."""
-    if not getattr(conv, "winograd", False):
+    if not maps or not getattr(conv, "winograd", False):
         return False
     x, weight = maps[0], conv.weight
     c_out, c_in = weight.shape[:2]
@@ -97,6 +78,8 @@ def winograd_pays(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
     if not (x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32):
         return False
     if torch.is_autocast_enabled("cpu") or _is_recorded():
+        return False
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*maps, *conv.parameters())):
         return False
     cells = sum(x.shape[0] * x.shape[2] * x.shape[3] for x in maps)
     # The products shrink with c_in * c_out, the transforms grow with c_in + c_out per cell; that of
@@ -109,36 +92,6 @@ def _is_recorded() -> bool:
     return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
 
 
-class _WinogradConv(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, *maps: Tensor) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(weight, *maps)
-        return tuple(_convolve(maps, weight, bias))
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        weight, *maps = ctx.saved_tensors
-        grad_weight = grad_bias = None
-        grad_maps: Sequence[Tensor | None] = [None] * len(maps)
-        if ctx.needs_input_grad[0]:
-            grad_weight = torch.zeros_like(weight)
-            for x, grad in zip(maps, grads, strict=True):
-                grad_weight += _grad_of_weight(x, grad, weight)
-        if ctx.needs_input_grad[1]:
-            grad_bias = torch.stack([grad.sum(dim=(0, 2, 3)) for grad in grads]).sum(dim=0)
-        if any(ctx.needs_input_grad[2:]):
-            # of a convolution with padding 1: that with the kernel turned round, and in for out
-            grad_maps = _convolve(grads, weight.flip(2, 3).transpose(0, 1), None)
-        return grad_weight, grad_bias, *grad_maps
-
-
-def _grad_of_weight(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
-    geometry = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, ... groups
-    wanted = [False, True, False]
-    return torch.ops.aten.convolution_backward(grad, x, weight, None, *geometry, wanted)[1]
-
-
 class _Piece(NamedTuple):
     """Whole rows of tiles of one image at one level."""
 
@@ -149,7 +102,22 @@ class _Piece(NamedTuple):
     columns: int
 
 
-def _convolve(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None) -> list[Tensor]:
+def conv3x3_by_winograd(
+    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None
+) -> list[Tensor]:
+    """Compute ``F.conv2d(x, weight, bias, padding=1)`` of every map; not differentiable.
+
+    A value that is not finite spoils all results of the tiles that it is part of, not only those
+    beside it.
+
+    Args:
+        maps: L tensors (N, C, Hl, Wl), of any sizes and memory format.
+        weight: (C_out, C, 3, 3).
+        bias: (C_out,) or None.
+
+    Returns:
+        L tensors (N, C_out, Hl, Wl), channels last.
+    """
     c_out, c_in = weight.shape[:2]
     of_kernel, of_span, of_result = (_both_axes(m, weight) for m in (_KERNEL, _SPAN_IN, _TILE_OUT))
     kernel = (of_kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, c_in, c_out)
@@ -188,25 +156,25 @@ def _convolve(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None) -> li
 
 
 def _both_axes(matrix: list[list[float]], like: Tensor) -> Tensor:
-    """A transform along rows and columns at once: of flattened squares."""
+    """Transform of flattened squares: along rows and columns at once."""
     single = torch.tensor(matrix, dtype=torch.float64)
     return torch.kron(single, single).to(like)
 
 
 def _pad_to_tiles(x: Tensor) -> Tensor:
-    """(N, H, W, C) with a cell of zeros around, and more below and right to whole tiles."""
+    """Pad (N, H, W, C) by a cell of zeros around, and below and right to whole tiles."""
     height, width = x.shape[1:3]
     return F.pad(x, (0, 0, 1, 1 + -width % TILE, 1, 1 + -height % TILE))
 
 
 def _cropped(y: Tensor, size: torch.Size) -> Tensor:
-    """The first H x W cells of (N, H', W', C) as (N, C, H, W) that is no view of a larger map."""
+    """Crop (N, H', W', C) to H x W cells, as (N, C, H, W) that is no view of a larger map."""
     y = y[:, : size[0], : size[1]].permute(0, 3, 1, 2)
-    return y.contiguous(memory_format=torch.channels_last).detach()
+    return y.contiguous(memory_format=torch.channels_last)
 
 
 def _groups(grids: Sequence[tuple[int, int, int]]) -> Iterator[list[_Piece]]:
-    """All tiles, in groups of some ``_GROUP`` or of one row of tiles if that has more.
+    """Cut all tiles into groups of some ``_GROUP``, or of one row of tiles if that has more.
 
     Args:
         grids: per level the images, and the rows and columns of tiles of each.
@@ -228,7 +196,7 @@ def _groups(grids: Sequence[tuple[int, int, int]]) -> Iterator[list[_Piece]]:
 
 
 def _places(group: Sequence[_Piece]) -> Iterator[tuple[_Piece, slice]]:
-    """Each piece, and where its tiles stand among those of the group."""
+    """Pieces of a group, each with the place of its tiles among those of the group."""
     start = 0
     for piece in group:
         end = start + piece.rows * piece.columns
