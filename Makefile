@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env detectron2 quickstart compare ablation norms test test-all test-oldest lint bench clean
+.PHONY: help env detectron2 quickstart compare ablation norms test test-all test-cpus test-oldest lint bench clean
 
 help:  ## this list
 	@echo "make TARGET [ARGS='...'] [PYTHON=python3] [VENV=$(VENV)] [SEPC_WITHOUT_DETECTRON2=1]"
@@ -53,7 +53,6 @@ test test-all:
 CPUS := AVX2:avx2:1 AVX2:avx2:2 AVX512_CORE:avx512:1 AVX512_CORE_BF16:default:2
 NUMERIC := tests/golden tests/layers tests/methods $(wildcard tests/test_golden*.py tests/test_inf*.py tests/test_tv*.py)
 
-.PHONY: test-cpus
 test-cpus: env  ## the tests of numbers as older processors compute them, with one thread and two
 	@for cpu in $(CPUS); do echo "== $$cpu"; \
 		(IFS=:; set -- $$cpu; export ONEDNN_MAX_CPU_ISA=$$1 ATEN_CPU_CAPABILITY=$$2 OMP_NUM_THREADS=$$3; \
