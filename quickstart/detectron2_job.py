@@ -16,7 +16,7 @@ from types import FrameType
 from sepc.export import Agreement, join_names
 
 from .evaluation import busiest_image
-from .settings import Settings
+from .settings import Settings, config_of
 
 
 class TrainingFailed(RuntimeError):
@@ -33,10 +33,6 @@ def why_unavailable() -> str | None:
     return None
 
 
-def config_file(repository: Path, variant: str) -> Path:
-    return repository / "configs" / "quickstart" / f"retinanet_{variant}.py"
-
-
 def train(settings: Settings, repository: Path) -> None:
     """Train and evaluate, or go on where the last checkpoint is.
 
@@ -44,12 +40,14 @@ def train(settings: Settings, repository: Path) -> None:
         TrainingFailed: train_net.py returned an error.
         KeyboardInterrupt: it was stopped.
     """
+    config, overrides = config_of("retinanet", settings.variant)
     command = [
         sys.executable,
         str(repository / "train_net.py"),
         "--config-file",
-        str(config_file(repository, settings.variant)),
+        str(repository / config),
         "--resume",
+        *overrides,
         f"train.output_dir={settings.output}",
         f"train.max_iter={settings.iterations}",
         f"+dataloader.evaluator.output_dir={settings.results.parent}",
@@ -86,14 +84,14 @@ def export(settings: Settings, repository: Path) -> Agreement:
 
     Among them is the one with the most detections.
     """
-    from detectron2.config import LazyConfig
-
+    from sepc.d2.engine import load_config
     from sepc.d2.export.config import config_metadata, fit_sizes, load_model, read_images
     from sepc.d2.export.job import export_model, smallest_image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cfg = LazyConfig.load(str(config_file(repository, settings.variant)))
+        config, overrides = config_of("retinanet", settings.variant)
+        cfg = load_config(str(repository / config), overrides)
     model = load_model(cfg, str(settings.weights))
     content = json.loads(settings.val_json.read_text())
     busiest = busiest_image(settings.load_results())

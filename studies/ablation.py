@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from quickstart.settings import config_of
 from sepc.data.coco_folder import write_dataset
 from sepc.files import atomic_write
 from sepc.sections import write_section
@@ -31,7 +32,6 @@ from studies.record import METRICS
 from studies.summary import collect, format_grid, format_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-QUICKSTART = "configs/quickstart"
 IN_PLOTS = ("AP", "APs", "APm", "APl")
 HEADS = ("plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc")
 # Where a detector's plain head takes its norm.
@@ -44,33 +44,22 @@ PLAIN_NORM = {
     "fsaf_retinanet": "model.head.trunk.norm",
     "gfl": "model.head.trunk.norm",
 }
-# Each is one change of RetinaNet with pconv_ibn: its config, and its overrides.
-CHANGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "plain towers with iBN": ("retinanet_towers", ()),
-    "no cross-level terms": ("retinanet_pconv_ibn", ("+model.head.trunk.cross_level=False",)),
-    "GN for iBN": ("retinanet_pconv_ibn", ("+model.head.trunk.norm=GN",)),
-    "width 128": ("retinanet_pconv_ibn", ("+model.head.trunk.out_channels=128",)),
-    "width 256": ("retinanet_pconv_ibn", ("+model.head.trunk.out_channels=256",)),
-    "upsampling to the stride": (
-        "retinanet_pconv_ibn",
-        ("+model.head.trunk.upsampling=stride",),
-    ),
-    "size-keeping weights": ("retinanet_pconv_ibn", ("+model.head.trunk.init_std=null",)),
-    "two convolutions per branch": (
-        "retinanet_pconv_ibn",
-        ("+model.head.trunk.num_branch_convs=2",),
-    ),
-    "four convolutions per branch": (
-        "retinanet_pconv_ibn",
-        ("+model.head.trunk.num_branch_convs=4",),
-    ),
-    "half the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.0005",)),
-    "twice the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.002",)),
-    "pre-trained backbone": (
-        "retinanet_pconv_ibn",
-        ("train.init_checkpoint={output}/pretrained.pth",),
-    ),
+# Each is one change of RetinaNet with pconv_ibn: its overrides.
+CHANGES: dict[str, tuple[str, ...]] = {
+    "plain towers with iBN": (),  # TOWERS in place of the base
+    "no cross-level terms": ("+model.head.trunk.cross_level=False",),
+    "GN for iBN": ("+model.head.trunk.norm=GN",),
+    "width 128": ("+model.head.trunk.out_channels=128",),
+    "width 256": ("+model.head.trunk.out_channels=256",),
+    "upsampling to the stride": ("+model.head.trunk.upsampling=stride",),
+    "size-keeping weights": ("+model.head.trunk.init_std=null",),
+    "two convolutions per branch": ("+model.head.trunk.num_branch_convs=2",),
+    "four convolutions per branch": ("+model.head.trunk.num_branch_convs=4",),
+    "half the learning rate": ("optimizer.lr=0.0005",),
+    "twice the learning rate": ("optimizer.lr=0.002",),
+    "pre-trained backbone": ("train.init_checkpoint={output}/pretrained.pth",),
 }
+TOWERS = "configs/quickstart/retinanet_towers.py"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -109,11 +98,19 @@ def change_labels(change: str) -> dict[str, str]:
     return {**base, "change": change.replace(" ", "_")} if change in CHANGES else base
 
 
-def config_of(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
-    """File and overrides; the plain heads differ in their norm."""
+def config_of_head(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
+    """LazyConfig file and overrides of a detector with a head; the plain ones differ in norm."""
     norm = {"plain": "null", "plain_gn": "GN"}.get(head)
-    overrides = (f"++{PLAIN_NORM[detector]}={norm}",) if norm else ()
-    return f"{QUICKSTART}/{detector}_{'plain' if norm else head}.py", overrides
+    config, overrides = config_of(detector, "plain" if norm else head)
+    return config, (f"++{PLAIN_NORM[detector]}={norm}",) if norm else overrides
+
+
+def config_of_change(change: str) -> tuple[str, tuple[str, ...]]:
+    """LazyConfig file and overrides of a change, or of what is changed for any other name."""
+    if change == "plain towers with iBN":
+        return TOWERS, CHANGES[change]
+    config, overrides = config_of("retinanet", "pconv_ibn")
+    return config, (*overrides, *CHANGES.get(change, ()))
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
@@ -124,26 +121,23 @@ def runs(args: argparse.Namespace) -> list[Run]:
         "train.checkpointer.period=250",
         "train.checkpointer.max_to_keep=1",
     )
-    wanted: list[tuple[Mapping[str, str], str, tuple[str, ...], int]] = []
+    wanted: list[tuple[Mapping[str, str], tuple[str, tuple[str, ...]], int]] = []
     if args.study == "detectors":
         for detector in args.detectors:
             wanted += [
-                (head_labels(detector, head), *config_of(detector, head), seed)
+                (head_labels(detector, head), config_of_head(detector, head), seed)
                 for seed in args.seeds
                 for head in args.heads
             ]
     elif args.study == "changes":
-        for seed in args.seeds:
-            wanted.append((change_labels(""), *config_of("retinanet", "pconv_ibn"), seed))
-        for change in args.changes:
-            config, overrides = CHANGES[change]
-            wanted += [
-                (change_labels(change), f"{QUICKSTART}/{config}.py", overrides, seed)
-                for seed in args.seeds
-            ]
+        wanted += [
+            (change_labels(change), config_of_change(change), seed)
+            for change in ("", *args.changes)
+            for seed in args.seeds
+        ]
     return [
         Run(labels, config, seed, (*overrides, *training))
-        for labels, config, overrides, seed in wanted
+        for labels, (config, overrides), seed in wanted
     ]
 
 
@@ -156,7 +150,7 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
     timing = json.loads(path.read_text()) if path.exists() else {}
     for detector in args.detectors:
         print(f"timing {detector}", flush=True)
-        configs = {head: config_of(detector, head) for head in HEADS}
+        configs = {head: config_of_head(detector, head) for head in HEADS}
         seconds = time_steps({h: (str(REPOSITORY / f), o) for h, (f, o) in configs.items()})
         timing[detector] = {
             head: {
@@ -181,7 +175,8 @@ def pretrain(args: argparse.Namespace, output: Path) -> None:
         return
     write_dataset(data, train_images=args.train_images, val_images=1, seed=1000)
     images = CocoImages(data / "annotations" / "instances_train2017.json", data / "train2017")
-    cfg = load_config(str(REPOSITORY / QUICKSTART / "retinanet_pconv_ibn.py"))
+    config, overrides = config_of("retinanet", "pconv_ibn")
+    cfg = load_config(str(REPOSITORY / config), overrides)
     share = pretrain_backbone(cfg, images, path, iterations=args.iterations)
     print(f"pre-training: {100 * share:.1f} % of the crops told right at the end", flush=True)
 

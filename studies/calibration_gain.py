@@ -2,8 +2,9 @@
 """What recalibrated statistics buy a trained detector on images that look different.
 
     python tools/generate_data.py datasets/shapes_shifted --shift
-    python -m studies.calibration_gain --config-file configs/quickstart/retinanet_pconv_ibn.py \\
-        --weights output/quickstart/retinanet_pconv_ibn/model_final.pth
+    python -m studies.calibration_gain --config-file configs/quickstart/retinanet_sepc.py \\
+        --weights output/quickstart/retinanet_pconv_ibn/model_final.pth \\
+        model.head.trunk.variant=pconv_ibn
 
 It takes statistics from images of the new look (no ground truth is needed), mixes them with the old
 ones in several shares (alpha-BN), and evaluates each on other images of that look. The table goes
@@ -56,7 +57,8 @@ def measure(args: argparse.Namespace) -> dict:
 
     on_source = evaluate(args.source, model.eval())
     gain = measure_gain(model, lambda m: evaluate(f"{args.shifted}_val", m), list(batches))
-    setting = {"config": Path(args.config_file).name, "images": count * min(16, args.images)}
+    name = " ".join([Path(args.config_file).name, *args.opts])
+    setting = {"config": name, "images": count * min(16, args.images)}
     return {"setting": setting, "without the shift": on_source, "shifted": gain}
 
 

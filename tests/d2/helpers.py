@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from detectron2.structures import Boxes, Instances, PolygonMasks
 
+from quickstart.settings import config_of
 from sepc.d2.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +31,8 @@ def tiny_overrides(output_dir, **others) -> list[str]:
 
 
 def tiny_config(output_dir, variant: str = "pconv_ibn", detector: str = "retinanet", **others):
-    path = CONFIGS / "quickstart" / f"{detector}_{variant}.py"
-    return load_config(str(path), tiny_overrides(output_dir, **others))
+    config, overrides = config_of(detector, variant)
+    return load_config(str(ROOT / config), [*overrides, *tiny_overrides(output_dir, **others)])
 
 
 def image_input(height: int, width: int, boxes=None, classes=None) -> dict:

@@ -9,7 +9,7 @@ evaluation.
 """
 
 from .checkpoint import Checkpointer
-from .config import load_config
+from .config import default_output_dir, load_config
 from .data_stream import TrainingStream, build_train_loader
 from .errors import told_in_one_line
 from .evaluation import evaluate
@@ -36,6 +36,7 @@ __all__ = [
     "build_train_loader",
     "check_output_dir",
     "dataset_names",
+    "default_output_dir",
     "evaluate",
     "load_config",
     "number_of_processes",

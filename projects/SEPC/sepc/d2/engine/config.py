@@ -5,16 +5,21 @@ import difflib
 import os
 import tokenize
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
 REQUIRED_KEYS = ("model", "dataloader", "train", "optimizer", "lr_multiplier")
+DETECTRON2_OUTPUT_DIR = "./output"  # its default for every config
 
 
 def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """A LazyConfig file with ``key=value`` overrides.
+    """Load a LazyConfig file and apply ``key=value`` overrides.
+
+    A ``.py`` file that leaves ``train.output_dir`` at Detectron2's default gets a folder of its
+    own, see :func:`default_output_dir`.
 
     Args:
         path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder.
@@ -39,8 +44,22 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
             f"{path} is no config for training: expected {', '.join(REQUIRED_KEYS)}, "
             f"without {', '.join(missing)}"
         )
+    if path.endswith(".py") and cfg.train.get("output_dir") == DETECTRON2_OUTPUT_DIR:
+        cfg.train.output_dir = default_output_dir(path)
     _check_overrides(cfg, overrides)
     return LazyConfig.apply_overrides(cfg, list(overrides))
+
+
+def default_output_dir(path: str) -> str:
+    """Output folder of a config by its place: ``./output/`` and its path below ``configs``.
+
+    Files of ``COCO-Detection`` and ``COCO-InstanceSegmentation``, whose names differ, and files
+    that lie in no folder ``configs`` go by their name alone.
+    """
+    *folders, _ = Path(path).resolve().parts
+    below = folders[len(folders) - folders[::-1].index("configs") :] if "configs" in folders else []
+    below = [folder for folder in below if not folder.startswith("COCO-")]
+    return "/".join([DETECTRON2_OUTPUT_DIR, *below, Path(path).stem])
 
 
 def _check_syntax(path: str) -> None:
