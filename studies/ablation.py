@@ -26,12 +26,12 @@ from quickstart.settings import config_of
 from sepc.data.coco_folder import write_dataset
 from sepc.files import atomic_write
 from sepc.sections import write_section
-from studies import Record, Run, exit_status, train_all
+from studies import Record, Run, exit_status
 from studies.plot import plot_rows
+from studies.program import REPOSITORY, make_page, train_and_report
 from studies.record import METRICS
 from studies.summary import collect, format_grid, format_table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 IN_PLOTS = ("AP", "APs", "APm", "APl")
 HEADS = ("plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc")
 # Where a detector's plain head takes its norm.
@@ -184,11 +184,7 @@ def pretrain(args: argparse.Namespace, output: Path) -> None:
 def report(args: argparse.Namespace, record: Record) -> None:
     """Write the tables and the plots of the runs that are finished."""
     page = args.results / "README.md"
-    if not page.exists():
-        names = ("ablation", "detectors", "changes")
-        empty = "\n\n".join(f"<!-- {name} -->\n<!-- /{name} -->" for name in names)
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(f"# Ablation\n\n{empty}\n")
+    make_page(page, "Ablation", ("ablation", "detectors", "changes"))
     timing_file = args.results / "timing.json"
     timing = json.loads(timing_file.read_text()) if timing_file.exists() else {}
     where = f"generated images, {args.iterations} iterations; dots are seeds, lines their mean"
@@ -226,19 +222,17 @@ def report(args: argparse.Namespace, record: Record) -> None:
 def study(args: argparse.Namespace) -> None:
     images = {"train_images": args.train_images, "val_images": args.val_images}
     output = args.output.expanduser().resolve()
-    data = output / "data"
     record = Record(args.results / "runs.json", {"iterations": args.iterations, **images})
-    if args.study != "none":
-        write_dataset(data / "shapes", **images)
+    if args.study == "none":
+        report(args, record)
+        return
     if args.study == "timing":
-        time_training(args, data)
+        write_dataset(output / "data" / "shapes", **images)
+        time_training(args, output / "data")
     if args.study == "changes" and "pre-trained backbone" in args.changes:
         pretrain(args, output)
-    folders = dict(repository=REPOSITORY, data=data, output=output)
-    try:
-        train_all(runs(args), record, **folders, workers=args.workers)
-    finally:
-        report(args, record)
+    settings = dict(output=output, images=images, workers=args.workers)
+    train_and_report(runs(args), record, lambda: report(args, record), **settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

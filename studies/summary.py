@@ -1,4 +1,4 @@
-"""Mean and spread over the seeds, as a table."""
+"""Tables of mean and spread over the seeds."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def format_table(
     """A Markdown table: a row per setting, mean and standard deviation over its seeds."""
     notes = [note_head] if note_head else []
     columns = [head, *metrics, "seeds", *notes]
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    cells = []
     for row in rows:
-        cells = [mean_and_spread(row.values[metric]) for metric in metrics]
+        means = [mean_and_spread(row.values[metric]) for metric in metrics]
         seeds = str(len(row.values[metrics[0]]))
-        lines.append(" | ".join([row.name, *cells, seeds, *([row.note] if notes else [])]))
-    return "\n".join(f"| {line} |" for line in lines)
+        cells.append([row.name, *means, seeds, *([row.note] if notes else [])])
+    return markdown_table(columns, cells)
 
 
 def format_grid(
@@ -75,11 +75,16 @@ def format_grid(
         labels_of: a pair's labels in the record.
         missing: what stands in the cell of a pair without a finished run.
     """
-    lines = [" | ".join([head, *columns]), " | ".join("---" for _ in range(len(columns) + 1))]
-    for row in rows:
-        cells = [row]
-        for column in columns:
-            values = [metrics["AP"] for metrics in record.metrics(labels_of(row, column))]
-            cells.append(mean_and_spread(values) if values else missing(row, column))
-        lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines)
+
+    def cell(row: str, column: str) -> str:
+        values = [metrics["AP"] for metrics in record.metrics(labels_of(row, column))]
+        return mean_and_spread(values) if values else missing(row, column)
+
+    cells = [[row, *(cell(row, column) for column in columns)] for row in rows]
+    return markdown_table([head, *columns], cells)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format names of columns and rows of cells as Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..files import atomic_write
+from .curves import new_figure
 from .pyramid_panels import (
     frame,
     show_lengths,
@@ -63,9 +64,6 @@ def pyramid_figure(
     points: Sequence[tuple[float, float]] = (),
 ) -> Any:
     """The figure of :func:`plot_pyramid` itself, for a notebook."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not record.inputs:
         raise ValueError("nothing was recorded: expected a call of the model in record_trunk")
     levels = list(levels) or [f"level {i}" for i in range(1, len(record.inputs) + 1)]
@@ -80,8 +78,8 @@ def pyramid_figure(
     width = max(2.1 * len(levels), 8.4)
     tile = width / len(levels) * image.shape[0] / image.shape[1]
     heights = (3.2, (0.95 * tile + 0.14) * count + 0.3, max(3.2, 0.24 * len(offsets) + 0.9))
-    figure: Any = Figure(figsize=(width, sum(heights)), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(width, sum(heights)))
+    figure.set_facecolor("white")
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
     _draw_top(top, record, image, levels)
     rows_and_columns = record.inputs[0].shape[-2:]

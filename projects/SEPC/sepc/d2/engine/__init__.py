@@ -11,7 +11,6 @@ evaluation.
 from .checkpoint import Checkpointer
 from .config import default_output_dir, load_config
 from .data_stream import TrainingStream, build_train_loader
-from .errors import told_in_one_line
 from .evaluation import evaluate
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
 from .setup import (
@@ -41,7 +40,6 @@ __all__ = [
     "load_config",
     "number_of_processes",
     "rewind_metrics",
-    "told_in_one_line",
     "use_available_device",
     "warn_small_batch",
 ]
