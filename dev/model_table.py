@@ -1,8 +1,8 @@
 """The table of models in the README, made from the configs themselves.
 
-    python dev/model_table.py                   # count, and write the table into README.md
-    python dev/model_table.py --check           # fail where a config and its row disagree
-    python dev/model_table.py CONFIG [CONFIG..] # print these rows, of any config
+    python -m dev.model_table                   # count, and write the table into README.md
+    python -m dev.model_table --check           # fail where a config and its row disagree
+    python -m dev.model_table CONFIG [CONFIG..] # print these rows, of any config
 
 Parameters and FLOPs are counted on the CPU, without weights or data: see `sepc.d2.complexity` for
 what counts as a FLOP and how deformable convolution is counted. The check compares parameters and
@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from detectron2.config import instantiate
 
+from dev.sections import read_section, write_section
 from sepc.d2.complexity import count_flops, count_parameters
 from sepc.d2.engine import load_config
 from sepc.program import exit_status
-from sepc.sections import read_section, write_section
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("COCO-Detection", "COCO-InstanceSegmentation")
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
         wrong = differences(args.readme, paths, complete=not args.configs)
         if wrong:
             print("\n".join(wrong), file=sys.stderr)
-            raise ValueError("the table is out of date, run: python dev/model_table.py")
+            raise ValueError("the table is out of date, run: python -m dev.model_table")
     elif args.configs:
         print(table(paths))
     else:

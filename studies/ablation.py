@@ -22,10 +22,10 @@ from pathlib import Path
 
 import torch
 
+from dev.sections import write_section
 from quickstart.settings import config_of
 from sepc.data.coco_folder import write_dataset
 from sepc.files import atomic_write
-from sepc.sections import write_section
 from studies import Record, Run, exit_status
 from studies.plot import plot_rows
 from studies.program import REPOSITORY, make_page, train_and_report

@@ -21,13 +21,13 @@ from pathlib import Path
 import torch
 from detectron2.config import instantiate
 
+from dev.sections import write_section
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of
 from sepc.d2.datasets import check_registered
 from sepc.files import atomic_write
 from sepc.program import exit_status
-from sepc.sections import write_section
 from studies.calibration import gain_table, measure_gain, plot_gain
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

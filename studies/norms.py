@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sepc.sections import write_section
+from dev.sections import write_section
 from studies import Record, Run, exit_status
 from studies.plot import plot_rows
 from studies.program import REPOSITORY, make_page, train_and_report

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dev import model_table as tool
-from sepc.sections import read_section
+from dev.sections import read_section
 
 from .helpers import CONFIGS, ROOT
 

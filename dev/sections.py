@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .files import atomic_write
+from sepc.files import atomic_write
 
 
 def read_section(path: Path, name: str) -> str:
