@@ -33,7 +33,7 @@ logger = logging.getLogger("sepc.train_net")
 
 
 def prepare(args: argparse.Namespace) -> DictConfig:
-    """The config, after all that can be checked before a model is built."""
+    """Load the config, and check all that can be checked before a model is built."""
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
@@ -56,7 +56,7 @@ def build_model(cfg: DictConfig) -> nn.Module:
 
 
 def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
-    """The model for training in several processes; the model itself for one."""
+    """Wrap the model for training in several processes; the model itself for one."""
     ddp = dict(cfg.train.ddp)
     if cfg.train.device == "cpu":
         ddp["device_ids"] = None

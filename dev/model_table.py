@@ -1,4 +1,4 @@
-"""The table of models in the README, made from the configs themselves.
+"""Table of models in the README, made from the configs themselves.
 
     python -m dev.model_table                   # count, and write the table into README.md
     python -m dev.model_table --check           # fail where a config and its row disagree
@@ -36,12 +36,12 @@ HEAD = (
 
 
 def all_configs() -> list[Path]:
-    """The configs that have a row each, in the order of the table."""
+    """List the configs that have a row each, in the order of the table."""
     return [path for folder in FOLDERS for path in sorted((ROOT / "configs" / folder).glob("*.py"))]
 
 
 def build(path: Path) -> torch.nn.Module:
-    """The model of a config on the meta device: shapes without weights."""
+    """Build the model of a config on the meta device: shapes without weights."""
     with torch.device("meta"):
         return instantiate(load_config(str(path)).model)
 
@@ -51,7 +51,7 @@ def millions(parameters: int) -> str:
 
 
 def row(path: Path, published_ap: dict) -> str:
-    """One line of the table."""
+    """Make one line of the table."""
     model = build(path)
     link = f"[{path.stem}]({Path(os.path.relpath(path, ROOT)).as_posix()})"
     published = ""
@@ -64,7 +64,7 @@ def row(path: Path, published_ap: dict) -> str:
 
 
 def table(paths: Sequence[Path]) -> str:
-    """Count all of them, with a line of progress on stderr for each."""
+    """Make the table, with a line of progress on stderr for each config."""
     published_ap = json.loads((ROOT / "dev" / "published_ap.json").read_text(encoding="utf-8"))
     lines = [HEAD]
     for i, path in enumerate(paths, 1):
@@ -74,7 +74,7 @@ def table(paths: Sequence[Path]) -> str:
 
 
 def differences(readme: Path, paths: Iterable[Path], *, complete: bool) -> list[str]:
-    """What is wrong with the rows of ``paths``, and with ``complete`` which rows are too many."""
+    """List what is wrong with the rows of ``paths``, and with ``complete`` the rows too many."""
     rows = dict(
         re.findall(r"^\| \[([^]]+)\]\([^)]*\) \| ([^ |]+) \|", read_section(readme, SECTION), re.M)
     )

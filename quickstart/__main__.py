@@ -47,7 +47,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def choose_binding(wanted: str) -> tuple[str, str]:
-    """The binding, and a line to begin and end with where it is not the usual one."""
+    """Choose the binding, and a line to begin and end with where it is not the usual one."""
     reason = detectron2_job.why_unavailable() if wanted != "torchvision" else "as asked for"
     if reason is None:
         return "detectron2", ""
@@ -89,7 +89,7 @@ def export(settings: Settings) -> None:
 
 
 def run(args: argparse.Namespace, binding: str) -> list[Path]:
-    """The whole job; returns the files that a reader wants to look at, the report last."""
+    """Do the whole job; return the files that a reader wants to look at, the report last."""
     data = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser().resolve() / "shapes"
     heading(f"data in {data}")
     made = write_dataset(data, train_images=args.train_images, val_images=args.val_images)

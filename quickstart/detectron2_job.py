@@ -20,7 +20,7 @@ from .settings import Settings, config_of
 
 
 class TrainingFailed(RuntimeError):
-    """train_net.py has ended with an error, and has said which."""
+    """Error of a training: train_net.py has ended with it, and has said which."""
 
 
 def why_unavailable() -> str | None:
@@ -65,7 +65,7 @@ def train(settings: Settings, repository: Path) -> None:
 
 @contextlib.contextmanager
 def _signals_to(process: subprocess.Popen) -> Iterator[None]:
-    """Leaves it to the training to end on a signal: it saves a checkpoint first."""
+    """Leave it to the training to end on a signal: it saves a checkpoint first."""
 
     def pass_on(signum: int, frame: FrameType | None) -> None:
         if signum != signal.SIGINT:  # the terminal sends that one to both
@@ -80,7 +80,7 @@ def _signals_to(process: subprocess.Popen) -> Iterator[None]:
 
 
 def export(settings: Settings, repository: Path) -> Agreement:
-    """The trained detector as ONNX, checked on images of several sizes.
+    """Export the trained detector to ONNX, checked on images of several sizes.
 
     Among them is the one with the most detections.
     """

@@ -27,7 +27,7 @@ def config_of(detector: str, variant: str) -> tuple[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Settings:
-    """One training.
+    """Settings of one training.
 
     Args:
         data: folder with the data, in COCO's layout.
@@ -81,7 +81,7 @@ class Settings:
         return self.output / "finished.json"
 
     def claim(self) -> None:
-        """Make the output folder this run's, or find that it is.
+        """Claim the output folder for this run, or check that it is this run's.
 
         Raises:
             ValueError: if the folder has a run with other settings.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train small detectors that differ in one thing, and tabulate and plot what came of it.
+"""Train small detectors that differ in one thing, and tabulate and plot the results.
 
     python -m studies.ablation                             # every detector with every head: hours
     python -m studies.ablation --detectors retinanet fcos  # some of it
@@ -114,7 +114,7 @@ def config_of_change(change: str) -> tuple[str, tuple[str, ...]]:
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
-    """By detector or change, then by seed: each is complete before the next one starts."""
+    """List the runs by detector or change, then by seed: one is complete before the next starts."""
     training = (
         f"train.max_iter={args.iterations}",
         f"train.eval_period={args.iterations}",
@@ -142,7 +142,7 @@ def runs(args: argparse.Namespace) -> list[Run]:
 
 
 def time_training(args: argparse.Namespace, data: Path) -> None:
-    """Milliseconds of a training step, and their ratio to the plain head with GN."""
+    """Measure milliseconds of a training step, and their ratio to the plain head with GN."""
     os.environ["DETECTRON2_DATASETS"] = str(data)  # before Detectron2 is imported, which reads it
     from studies.timing import ratio, time_steps
 
@@ -165,7 +165,7 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
 
 
 def pretrain(args: argparse.Namespace, output: Path) -> None:
-    """The backbone of the change "pre-trained backbone", on images of another seed."""
+    """Pre-train the backbone of the change "pre-trained backbone", on images of another seed."""
     from quickstart.coco_images import CocoImages
     from sepc.d2.engine import load_config
     from studies.pretrain import pretrain_backbone

@@ -27,7 +27,7 @@ def measure_gain(
     *,
     alphas: Sequence[float] = ALPHAS,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics for each share of the old statistics, for the pyramid's norms and for all.
+    """Measure metrics for each share of the old statistics, for the pyramid's norms and for all.
 
     Args:
         model: trained on other images; is left as it is.
@@ -56,7 +56,7 @@ def measure_gain(
 
 
 def gain_table(gain: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str) -> str:
-    """Markdown: a row per kind of norms, a column per share of the old statistics."""
+    """Format as Markdown: a row per kind of norms, a column per share of the old statistics."""
     alphas = list(next(iter(gain.values())))
     rows = [
         [TITLES[norms], *(f"{values[alpha][metric]:.1f}" for alpha in alphas)]
@@ -73,7 +73,7 @@ def plot_gain(
     on_source: float,
     title: str,
 ) -> None:
-    """A line per kind of norms over the share of new statistics; dashed, without any shift.
+    """Draw a line per kind of norms over the share of new statistics; dashed, without any shift.
 
     Raises:
         ImportError: matplotlib is not installed.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What recalibrated statistics buy a trained detector on images that look different.
+"""Measure what recalibrated statistics buy a detector on images that look different.
 
     python tools/generate_data.py datasets/shapes_shifted --shift
     python -m studies.calibration_gain --config-file configs/quickstart/retinanet_sepc.py \\
@@ -35,7 +35,7 @@ METRIC = "AP"
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Evaluate everything; the content of the JSON file."""
+    """Evaluate everything; return the content of the JSON file."""
     cfg = engine.load_config(args.config_file, args.opts)
     check_registered([f"{args.shifted}_train"])
     check_registered([args.source, f"{args.shifted}_val"], evaluation=True)

@@ -70,7 +70,7 @@ def labels(norm: str, batch: int) -> dict[str, str]:
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
-    """By seed, then from the largest batch to the smallest: each seed gives a whole table."""
+    """List the runs by seed, then from the largest batch on: each seed gives a whole table."""
     return [
         make_run(norm, batch, seed, images=args.images)
         for seed in args.seeds
@@ -96,7 +96,7 @@ def make_run(norm: str, batch: int, seed: int, *, images: int) -> Run:
 
 
 def table(record: Record) -> str:
-    """A row per norm, a column per batch: AP, mean and standard deviation over the seeds."""
+    """Format a row per norm, a column per batch: AP, mean and standard deviation over the seeds."""
     return format_grid(
         record,
         list(NORMS),

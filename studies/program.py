@@ -1,4 +1,4 @@
-"""The frame of a study's tool: it makes the data, trains what is missing, reports, and ends."""
+"""Frame of a study's tool: it makes the data, trains what is missing, reports, and ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def train_and_report(
     images: Mapping[str, int],
     workers: int,
 ) -> None:
-    """Train the runs on generated images, see :func:`train_all`; report also if it is stopped.
+    """Train the runs on generated images, see :func:`train_all`; report even if that is stopped.
 
     Args:
         output: folder of the study.
@@ -50,10 +50,10 @@ def make_page(page: Path, title: str, sections: Sequence[str]) -> None:
 
 
 def exit_status(job: Callable[[], None]) -> int:
-    """:func:`sepc.program.exit_status` of a study, which goes on where it was stopped.
+    """Do the job of a study and return its exit status, see :func:`sepc.program.exit_status`.
 
-    SIGTERM ends it as Ctrl-C does: the runs under way save their checkpoints. A second signal
-    changes nothing, so that none of them is left behind.
+    The same command goes on where the study was stopped. SIGTERM ends it as Ctrl-C does: the runs
+    under way save their checkpoints. A second signal changes nothing, so that none is left behind.
     """
     before = {signum: signal.signal(signum, _stop_once) for signum in _STOPS}
     try:

@@ -16,7 +16,7 @@ METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 
 class Record:
-    """The file of a study: its setting, and each finished run with its metrics.
+    """File of a study: its setting, and each finished run with its metrics.
 
     Args:
         path: JSON file; made with the first run that is added.
@@ -65,7 +65,7 @@ class Record:
             partial.write_text(json.dumps(content, indent=1) + "\n")
 
     def metrics(self, labels: Mapping[str, str]) -> list[dict[str, float]]:
-        """The metrics of the runs with exactly these labels, one entry per seed."""
+        """Metrics of the runs with exactly these labels, one entry per seed."""
         wanted = dict(labels)
         return [run["metrics"] for run in self._runs.values() if run["labels"] == wanted]
 
@@ -75,7 +75,7 @@ _CONFIG_OF_A_VARIANT = re.compile(r"(configs/quickstart/\w+)_(pconv|pconv_ibn|se
 
 
 def _as_today(run: dict[str, Any]) -> dict[str, Any]:
-    """The run with its config and overrides as one would give them now."""
+    """Give a recorded run the config and overrides that one would write today."""
     old = _CONFIG_OF_A_VARIANT.fullmatch(run["config"])
     if old is None:
         return run

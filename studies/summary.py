@@ -11,7 +11,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Row:
-    """What the seeds of one setting came to.
+    """Results of one setting, seed by seed.
 
     Args:
         name: of the setting.
@@ -29,7 +29,7 @@ def collect(
     labels_of: Mapping[str, Mapping[str, str]],
     notes: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each name whose labels have finished runs."""
+    """Make a row for each name whose labels have finished runs."""
     rows = []
     for name, labels in labels_of.items():
         if runs := record.metrics(labels):
@@ -39,7 +39,7 @@ def collect(
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
-    """ "43.5 ± 0.4": mean and standard deviation of a sample; of one value that value alone."""
+    """Format mean and standard deviation as "43.5 ± 0.4"; of one value that value alone."""
     mean = statistics.fmean(values)
     return f"{mean:.1f} ± {statistics.stdev(values):.1f}" if len(values) > 1 else f"{mean:.1f}"
 
@@ -47,7 +47,7 @@ def mean_and_spread(values: Sequence[float]) -> str:
 def format_table(
     rows: Sequence[Row], *, head: str, metrics: Sequence[str], note_head: str = ""
 ) -> str:
-    """A Markdown table: a row per setting, mean and standard deviation over its seeds."""
+    """Format a Markdown table: a row per setting, mean and standard deviation over its seeds."""
     notes = [note_head] if note_head else []
     columns = [head, *metrics, "seeds", *notes]
     cells = []
@@ -67,7 +67,7 @@ def format_grid(
     labels_of: Callable[[str, str], Mapping[str, str]],
     missing: Callable[[str, str], str] = lambda row, column: "not trained",
 ) -> str:
-    """A Markdown table of AP: two settings against each other, a cell for each of their pairs.
+    """Format a Markdown table of AP: two settings against each other, a cell for each pair.
 
     Args:
         rows, columns: names of the settings.

@@ -94,6 +94,13 @@ def test_output_dir_of_a_saved_config_stays(tmp_path, folder):
     assert engine.load_config(str(tmp_path / "config.yaml")).train.output_dir == folder
 
 
+def test_part_of_a_config_that_is_no_python_is_named(tmp_path):
+    (tmp_path / "base.py").write_text("model = (")
+    (tmp_path / "a.py").write_text("from .base import model\n")
+    with pytest.raises(ValueError, match=r"a.py is not Python: .*base.py .*line 1"):
+        engine.load_config(str(tmp_path / "a.py"))
+
+
 def test_output_dir_is_made(tmp_path):
     engine.check_output_dir(str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()

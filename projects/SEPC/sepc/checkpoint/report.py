@@ -64,10 +64,10 @@ class Report:
         return [(text, items) for text, items in problems if items]
 
 
-def some(items: list[str]) -> str:
-    """Join the first items, and the number of those left out."""
+def some(items: list[str], separator: str = ", ") -> str:
+    """Join the first items, and the number of those left out; "none" without items."""
     more = f" and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else ""
-    return ", ".join(items[:MAX_NAMED]) + more
+    return separator.join(items[:MAX_NAMED]) + more or "none"
 
 
 def _part(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What training needs beyond Detectron2: checks, whole checkpoints, exact resume, early stops.
+"""Training beyond Detectron2: checks, whole checkpoints, exact resume, early stops.
 
 A resumed training equals one that was never interrupted, as far as two runs of the same training do
 (the convolutions of some libraries differ in the last bit from run to run): it sees the same images

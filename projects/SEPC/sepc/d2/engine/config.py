@@ -1,9 +1,7 @@
-"""Loading a config file with overrides from the command line."""
+"""Loader of a config file with overrides from the command line."""
 
-import ast
 import difflib
 import os
-import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,8 +34,10 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
         raise FileNotFoundError(f"config file not found: {path}{_near(path)}")
     if os.path.splitext(path)[1] not in (".py", ".yaml", ".yml"):
         raise ValueError(f"expected a config file that ends in .py or .yaml, got {path}")
-    _check_syntax(path)
-    cfg = LazyConfig.load(path)
+    try:
+        cfg = LazyConfig.load(path)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not Python: {error} {error.__cause__ or ''}") from error
     missing = [key for key in REQUIRED_KEYS if key not in cfg]
     if missing:
         raise ValueError(
@@ -60,17 +60,6 @@ def default_output_dir(path: str) -> str:
     below = folders[len(folders) - folders[::-1].index("configs") :] if "configs" in folders else []
     below = [folder for folder in below if not folder.startswith("COCO-")]
     return "/".join([DETECTRON2_OUTPUT_DIR, *below, Path(path).stem])
-
-
-def _check_syntax(path: str) -> None:
-    if not path.endswith(".py"):
-        return
-    try:
-        with tokenize.open(path) as file:
-            ast.parse(file.read(), path)
-    except (SyntaxError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        raise ValueError(f"{path} is not Python: {error}, line {line}") from error
 
 
 def _check_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
