@@ -77,6 +77,15 @@ def test_studies_go_on_from_the_records_of_this_repository(name, runs):
     assert sum(run in record for run in runs) == len(finished) > 50
 
 
+def test_changes_of_the_ablation_are_all_recorded():
+    path = DOCS / "ablation" / "runs.json"
+    record = Record(path, json.loads(path.read_text())["setting"])
+    runs = ablation.runs(ablation.parse_args(["--study", "changes"]))
+    assert all(run in record for run in runs) and len(runs) == 3 * (1 + len(ablation.RUNNABLE))
+    for change in ablation.CHANGES:
+        assert len(record.metrics(ablation.change_labels(change))) == 3, change
+
+
 def test_a_variant_that_had_a_config_of_its_own_is_the_override_of_today(tmp_path):
     record = Record(tmp_path / "runs.json", SETTING)
     record.add(run(config="configs/quickstart/fcos_sepc_lite.py", overrides=("x=1",)), METRICS)
