@@ -72,6 +72,10 @@ def test_output_dir_by_the_place_of_the_config(tmp_path, config, folder):
     assert engine.default_output_dir(str(tmp_path / config)) == folder
 
 
+def test_output_dir_of_detectron2s_own_tools_is_its_default():
+    assert LazyConfig.load(CONFIG).train.output_dir == engine.config.DETECTRON2_OUTPUT_DIR
+
+
 def test_output_dir_that_is_chosen_stays(tmp_path):
     assert engine.load_config(CONFIG, ["train.output_dir=./output"]).train.output_dir == "./output"
     leaf = tmp_path / "configs" / "leaf.py"
