@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from detectron2.structures import Boxes, Instances, PolygonMasks
 
-from quickstart.settings import config_of
+from quickstart import settings as quickstart_settings
 from sepc.d2.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def tiny_overrides(output_dir, **others) -> list[str]:
 
 
 def tiny_config(output_dir, variant: str = "pconv_ibn", detector: str = "retinanet", **others):
-    config, overrides = config_of(detector, variant)
+    config, overrides = quickstart_settings.config_of(detector, variant)
     return load_config(str(ROOT / config), [*overrides, *tiny_overrides(output_dir, **others)])
 
 
