@@ -26,12 +26,13 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.datasets import check_registered
+from sepc.program import exit_on_error
 
 logger = logging.getLogger("sepc.train_net")
 
 
 def prepare(args: argparse.Namespace) -> DictConfig:
-    """The config, after all that can be checked before a model is built."""
+    """Load the config, and check all that can be checked before a model is built."""
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
@@ -55,7 +56,7 @@ def build_model(cfg: DictConfig) -> nn.Module:
 
 
 def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
-    """The model for training in several processes; the model itself for one."""
+    """Wrap the model for training in several processes; the model itself for one."""
     ddp = dict(cfg.train.ddp)
     if cfg.train.device == "cpu":
         ddp["device_ids"] = None
@@ -113,7 +114,7 @@ def add_writers(cfg: DictConfig, trainer: engine.Trainer, start: int) -> None:
 
 def main(args: argparse.Namespace) -> dict:
     """Train, or evaluate and return the metrics."""
-    with engine.told_in_one_line(ValueError, OSError):
+    with exit_on_error(ValueError, OSError):
         cfg = prepare(args)
         model = build_model(cfg)
         if args.eval_only:
@@ -129,14 +130,14 @@ def main(args: argparse.Namespace) -> dict:
         logger.info(f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done")
         return engine.evaluate(cfg, model)
     add_writers(cfg, trainer, start)
-    with engine.told_in_one_line(FloatingPointError):
+    with exit_on_error(FloatingPointError):
         trainer.train(start, cfg.train.max_iter)
     return {}
 
 
 def invoke_main() -> None:
     args = default_argument_parser().parse_args()
-    with engine.told_in_one_line(ValueError):
+    with exit_on_error(ValueError):
         processes = engine.number_of_processes(args.num_gpus)
     try:
         launch(

@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 from detectron2.config import instantiate
+from omegaconf import DictConfig
 from torch import nn
 
 from sepc import optimize_for_inference
@@ -36,6 +37,7 @@ from sepc.files import atomic_write
 from .trunk import DTYPES, VARIANTS, Step, describe_machine, measure, quartiles
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "COCO-Detection"
+DETECTORS = ("retinanet", "fcos", "atss", "free_anchor", "fsaf", "gfl")
 BASE = "as Detectron2 has it"
 PARTS = ("backbone", "head")
 
@@ -62,8 +64,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    detectors = ("retinanet", "fcos", "atss", "free_anchor", "fsaf", "gfl")
-    parser.add_argument("--detectors", nargs="+", choices=detectors, default=["retinanet"])
+    parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=["retinanet"])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of autocast")
@@ -76,7 +77,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def measure_detector(detector: str, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each of its heads."""
+    """Time a detector; return a row for each of its heads."""
     models = make_models(detector, args)
     steps = {name: make_step(model, args) for name, model in models.items()}
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -113,20 +114,27 @@ def measure_detector(detector: str, args: argparse.Namespace) -> list[dict[str, 
 
 
 def make_models(detector: str, args: argparse.Namespace) -> dict[str, nn.Module]:
-    """By name, with Detectron2's own form first."""
-    plain = build(f"{detector}_R_50_FPN_1x", args.device)
+    """Build the models by the name of their head, with Detectron2's own form first."""
+    plain = build(detector, None, args.device)
     models = {BASE: plain, "plain head": optimize_for_inference(plain)}
     for variant in args.variants:
-        model = build(f"{detector}_R_50_FPN_{variant}_1x", args.device)
-        models[variant] = optimize_for_inference(model)
+        models[variant] = optimize_for_inference(build(detector, variant, args.device))
     return models
 
 
-def build(config: str, device: str) -> nn.Module:
-    torch.manual_seed(0)
+def load(detector: str, variant: str | None) -> DictConfig:
+    """Load the config of a detector with a variant of the SEPC head, or with the plain head."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cfg = load_config(str(CONFIGS / f"{config}.py"))
+        if variant is None:
+            return load_config(str(CONFIGS / f"{detector}_R_50_FPN_1x.py"))
+        path = CONFIGS / f"{detector}_R_50_FPN_sepc_1x.py"
+        return load_config(str(path), [f"model.head.trunk.variant={variant}"])
+
+
+def build(detector: str, variant: str | None, device: str) -> nn.Module:
+    torch.manual_seed(0)
+    cfg = load(detector, variant)
     model = instantiate(cfg.model).to(device).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if name.endswith("offset.bias"):  # offsets of a trained model are of about a cell

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What each precision costs: export a trained detector to ONNX, reduce it, evaluate all of them.
+"""Measure what each precision costs: export a detector to ONNX, reduce it, evaluate all forms.
 
     python -m benchmarks.precisions --config-file FILE --weights model_final.pth output/precision
 
@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def rows(args: argparse.Namespace, cfg: DictConfig) -> Iterator[tuple[str, str, float, float]]:
-    """By precision: its name, the size of the file, AP and AP50 in percent."""
+    """Rows by precision: its name, the size of the file, AP and AP50 in percent."""
 
     def row(name: str, model: nn.Module, file: Path | None) -> tuple[str, str, float, float]:
         metrics = evaluate(cfg, model)["bbox"]

@@ -1,9 +1,11 @@
-"""What `benchmarks/trunk.py` has measured, as a table and as a plot."""
+"""Table and plot of what `benchmarks/trunk.py` has measured."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+from sepc.visualize.curves import new_figure
 
 
 def format_table(report: dict[str, Any]) -> str:
@@ -31,18 +33,14 @@ def format_table(report: dict[str, Any]) -> str:
 
 
 def plot(report: dict[str, Any], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     rows = report["rows"]
     labels = [
         f"{row['variant']}, {row['contender']}\n{'x'.join(map(str, row['size']))}, "
         f"batch {row['batch']}, {row['channels']} ch., {row['stages']} st."
         for row in rows
     ]
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.4 * len(rows)), layout="constrained")
+    figure = new_figure(figsize=(8, 1 + 0.4 * len(rows)))
+    axes = figure.subplots()
     colors = ["#999999" if "reference" in row["contender"] else "#2266aa" for row in rows]
     axes.barh(labels, [row["ms"] for row in rows], color=colors)
     axes.invert_yaxis()
@@ -50,4 +48,3 @@ def plot(report: dict[str, Any], path: Path) -> None:
     axes.set_xlabel("milliseconds per step")
     axes.set_title(f"{report['machine']['mode']}, {report['machine']['device']}", fontsize=9)
     figure.savefig(path, dpi=120)
-    plt.close(figure)

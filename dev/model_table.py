@@ -1,8 +1,8 @@
-"""The table of models in the README, made from the configs themselves.
+"""Table of models in the README, made from the configs themselves.
 
-    python dev/model_table.py                   # count, and write the table into README.md
-    python dev/model_table.py --check           # fail where a config and its row disagree
-    python dev/model_table.py CONFIG [CONFIG..] # print these rows, of any config
+    python -m dev.model_table                   # count, and write the table into README.md
+    python -m dev.model_table --check           # fail where a config and its row disagree
+    python -m dev.model_table CONFIG [CONFIG..] # print these rows, of any config
 
 Parameters and FLOPs are counted on the CPU, without weights or data: see `sepc.d2.complexity` for
 what counts as a FLOP and how deformable convolution is counted. The check compares parameters and
@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from detectron2.config import instantiate
 
+from dev.sections import read_section, write_section
 from sepc.d2.complexity import count_flops, count_parameters
 from sepc.d2.engine import load_config
 from sepc.program import exit_status
-from sepc.sections import read_section, write_section
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("COCO-Detection", "COCO-InstanceSegmentation")
@@ -36,12 +36,12 @@ HEAD = (
 
 
 def all_configs() -> list[Path]:
-    """The configs that have a row each, in the order of the table."""
+    """List the configs that have a row each, in the order of the table."""
     return [path for folder in FOLDERS for path in sorted((ROOT / "configs" / folder).glob("*.py"))]
 
 
 def build(path: Path) -> torch.nn.Module:
-    """The model of a config on the meta device: shapes without weights."""
+    """Build the model of a config on the meta device: shapes without weights."""
     with torch.device("meta"):
         return instantiate(load_config(str(path)).model)
 
@@ -51,7 +51,7 @@ def millions(parameters: int) -> str:
 
 
 def row(path: Path, published_ap: dict) -> str:
-    """One line of the table."""
+    """Make one line of the table."""
     model = build(path)
     link = f"[{path.stem}]({Path(os.path.relpath(path, ROOT)).as_posix()})"
     published = ""
@@ -64,7 +64,7 @@ def row(path: Path, published_ap: dict) -> str:
 
 
 def table(paths: Sequence[Path]) -> str:
-    """Count all of them, with a line of progress on stderr for each."""
+    """Make the table, with a line of progress on stderr for each config."""
     published_ap = json.loads((ROOT / "dev" / "published_ap.json").read_text(encoding="utf-8"))
     lines = [HEAD]
     for i, path in enumerate(paths, 1):
@@ -74,7 +74,7 @@ def table(paths: Sequence[Path]) -> str:
 
 
 def differences(readme: Path, paths: Iterable[Path], *, complete: bool) -> list[str]:
-    """What is wrong with the rows of ``paths``, and with ``complete`` which rows are too many."""
+    """List what is wrong with the rows of ``paths``, and with ``complete`` the rows too many."""
     rows = dict(
         re.findall(r"^\| \[([^]]+)\]\([^)]*\) \| ([^ |]+) \|", read_section(readme, SECTION), re.M)
     )
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
         wrong = differences(args.readme, paths, complete=not args.configs)
         if wrong:
             print("\n".join(wrong), file=sys.stderr)
-            raise ValueError("the table is out of date, run: python dev/model_table.py")
+            raise ValueError("the table is out of date, run: python -m dev.model_table")
     elif args.configs:
         print(table(paths))
     else:

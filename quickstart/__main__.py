@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def choose_binding(wanted: str) -> tuple[str, str]:
-    """The binding, and a line that says what it is."""
+    """Choose the binding, and a line to begin and end with that says what it is."""
     reason = detectron2_job.why_unavailable() if wanted != "torchvision" else "as asked for"
     if reason is None:
         return "detectron2", f"Through {detectron2_in_use()}"
@@ -90,7 +90,7 @@ def export(settings: Settings) -> None:
 
 
 def run(args: argparse.Namespace, binding: str) -> list[Path]:
-    """The whole job; returns the files that a reader wants to look at, the report last."""
+    """Do the whole job; return the files that a reader wants to look at, the report last."""
     data = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser().resolve() / "shapes"
     heading(f"data in {data}")
     made = write_dataset(data, train_images=args.train_images, val_images=args.val_images)

@@ -1,4 +1,4 @@
-"""A small data set in COCO's format, in memory."""
+"""Data set in COCO's format that is held in memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CocoImages:
     def batch(
         self, iteration: int, size: int, seed: int
     ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-        """The images of an iteration, half of them mirrored; the same ones whenever asked."""
+        """Batch of an iteration, half of it mirrored; the same one whenever asked."""
         generator = torch.Generator().manual_seed(seed + iteration)
         images, targets = [], []
         for position in range(iteration * size, (iteration + 1) * size):

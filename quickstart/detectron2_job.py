@@ -16,11 +16,11 @@ from types import FrameType
 from sepc.export import Agreement, join_names
 
 from .evaluation import busiest_image
-from .settings import Settings
+from .settings import Settings, config_of
 
 
 class TrainingFailed(RuntimeError):
-    """train_net.py has ended with an error, and has said which."""
+    """Error of a training: train_net.py has ended with it, and has said which."""
 
 
 def why_unavailable() -> str | None:
@@ -33,10 +33,6 @@ def why_unavailable() -> str | None:
     return None
 
 
-def config_file(repository: Path, variant: str) -> Path:
-    return repository / "configs" / "quickstart" / f"retinanet_{variant}.py"
-
-
 def train(settings: Settings, repository: Path) -> None:
     """Train and evaluate, or go on where the last checkpoint is.
 
@@ -44,12 +40,14 @@ def train(settings: Settings, repository: Path) -> None:
         TrainingFailed: train_net.py returned an error.
         KeyboardInterrupt: it was stopped.
     """
+    config, overrides = config_of("retinanet", settings.variant)
     command = [
         sys.executable,
         str(repository / "train_net.py"),
         "--config-file",
-        str(config_file(repository, settings.variant)),
+        str(repository / config),
         "--resume",
+        *overrides,
         f"train.output_dir={settings.output}",
         f"train.max_iter={settings.iterations}",
         f"+dataloader.evaluator.output_dir={settings.results.parent}",
@@ -67,7 +65,7 @@ def train(settings: Settings, repository: Path) -> None:
 
 @contextlib.contextmanager
 def _signals_to(process: subprocess.Popen) -> Iterator[None]:
-    """Leaves it to the training to end on a signal: it saves a checkpoint first."""
+    """Leave it to the training to end on a signal: it saves a checkpoint first."""
 
     def pass_on(signum: int, frame: FrameType | None) -> None:
         if signum != signal.SIGINT:  # the terminal sends that one to both
@@ -82,18 +80,18 @@ def _signals_to(process: subprocess.Popen) -> Iterator[None]:
 
 
 def export(settings: Settings, repository: Path) -> Agreement:
-    """The trained detector as ONNX, checked on images of several sizes.
+    """Export the trained detector to ONNX, checked on images of several sizes.
 
     Among them is the one with the most detections.
     """
-    from detectron2.config import LazyConfig
-
+    from sepc.d2.engine import load_config
     from sepc.d2.export.config import config_metadata, fit_sizes, load_model, read_images
     from sepc.d2.export.job import export_model, smallest_image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cfg = LazyConfig.load(str(config_file(repository, settings.variant)))
+        config, overrides = config_of("retinanet", settings.variant)
+        cfg = load_config(str(repository / config), overrides)
     model = load_model(cfg, str(settings.weights))
     content = json.loads(settings.val_json.read_text())
     busiest = busiest_image(settings.load_results())

@@ -32,7 +32,7 @@ METRICS = (
 def coco_metrics(
     json_path: str | os.PathLike[str], results: list[dict[str, Any]]
 ) -> dict[str, float]:
-    """COCO's metrics of detections.
+    """Compute COCO's metrics of detections.
 
     Args:
         json_path: the ground truth.
@@ -59,7 +59,7 @@ def coco_metrics(
 
 
 def format_table(runs: Mapping[str, Mapping[str, float]]) -> str:
-    """The metrics of runs as columns; of two runs, the difference as a third.
+    """Format the metrics of runs as columns; of two runs, the difference as a third.
 
     Args:
         runs: name of the run to its metrics.
@@ -83,6 +83,6 @@ def format_table(runs: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def busiest_image(results: list[dict[str, Any]]) -> int | None:
-    """The id of the image with the most detections, where a check of them says most."""
+    """Id of the image with the most detections, where a check of them says most."""
     counts = Counter(result["image_id"] for result in results)
     return counts.most_common(1)[0][0] if counts else None

@@ -1,4 +1,4 @@
-"""What a run of the quick start was asked for, and where its files lie."""
+"""Settings of a run of the quick start, its config, and the places of its files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ from sepc.files import atomic_write
 VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain")
 
 
+def config_of(detector: str, variant: str) -> tuple[str, tuple[str, ...]]:
+    """LazyConfig file, relative to the repository, and the overrides that choose the variant.
+
+    Args:
+        detector: as the files in ``configs/quickstart`` begin, such as "retinanet".
+        variant: one of :data:`VARIANTS`.
+    """
+    head = "plain" if variant == "plain" else "sepc"
+    overrides = () if variant == head else (f"model.head.trunk.variant={variant}",)
+    return f"configs/quickstart/{detector}_{head}.py", overrides
+
+
 @dataclass(frozen=True)
 class Settings:
-    """One training.
+    """Settings of one training.
 
     Args:
         data: folder with the data, in COCO's layout.
@@ -69,7 +81,7 @@ class Settings:
         return self.output / "finished.json"
 
     def claim(self) -> None:
-        """Make the output folder this run's, or find that it is.
+        """Claim the output folder for this run, or check that it is this run's.
 
         Raises:
             ValueError: if the folder has a run with other settings.

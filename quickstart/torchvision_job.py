@@ -1,4 +1,4 @@
-"""Training with torchvision alone: where Detectron2 can't be had, the quick start uses this."""
+"""Training with torchvision alone, for the quick start where Detectron2 can't be had."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _evaluate(model: RetinaNet, val: CocoImages, settings: Settings) -> dict[str
 
 
 def export(settings: Settings) -> Agreement:
-    """The trained detector as ONNX, checked on the image with the most detections."""
+    """Export the trained detector to ONNX, checked on the image with the most detections."""
     val = CocoImages(settings.val_json, settings.val_images)
     model = build_small_retinanet(settings.variant, num_classes=len(val.category_ids))
     model.load_state_dict(torch.load(settings.weights, weights_only=True))

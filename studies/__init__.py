@@ -1,7 +1,7 @@
-"""Studies: many trainings that differ in one thing, and what came of each.
+"""Studies: many trainings that differ in one thing, and their results.
 
-:func:`train_all` trains a list of :class:`Run`, and a :class:`Record` keeps what came of each, from
-which the tables and plots are made. A study can be stopped at any time and goes on where it was.
+:func:`train_all` trains a list of :class:`Run`, and a :class:`Record` keeps the results, from which
+the tables and plots are made. A study can be stopped at any time and goes on where it was.
 """
 
 from .program import exit_status

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train small detectors that differ in one thing, and tabulate and plot what came of it.
+"""Train small detectors that differ in one thing, and tabulate and plot the results.
 
     python -m studies.ablation                             # every detector with every head: hours
     python -m studies.ablation --detectors retinanet fcos  # some of it
@@ -22,16 +22,16 @@ from pathlib import Path
 
 import torch
 
+from dev.sections import write_section
+from quickstart.settings import config_of
 from sepc.data.coco_folder import write_dataset
 from sepc.files import atomic_write
-from sepc.sections import write_section
-from studies import Record, Run, exit_status, train_all
+from studies import Record, Run, exit_status
 from studies.plot import plot_rows
+from studies.program import REPOSITORY, make_page, train_and_report
 from studies.record import METRICS
 from studies.summary import collect, format_grid, format_table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-QUICKSTART = "configs/quickstart"
 IN_PLOTS = ("AP", "APs", "APm", "APl")
 HEADS = ("plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc")
 # Where a detector's plain head takes its norm.
@@ -44,26 +44,24 @@ PLAIN_NORM = {
     "fsaf_retinanet": "model.head.trunk.norm",
     "gfl": "model.head.trunk.norm",
 }
-# Each is one change of RetinaNet with pconv_ibn: its config, and its overrides. None: its option,
-# found useless here, went after version 0.1; what was recorded stays, and is not trained anew.
-CHANGES: dict[str, tuple[str, tuple[str, ...]] | None] = {
-    "plain towers with iBN": ("retinanet_towers", ()),
-    "no cross-level terms": ("retinanet_pconv_ibn", ("+model.head.trunk.cross_level=False",)),
-    "GN for iBN": ("retinanet_pconv_ibn", ("+model.head.trunk.norm=GN",)),
-    "width 128": ("retinanet_pconv_ibn", ("+model.head.trunk.out_channels=128",)),
-    "width 256": ("retinanet_pconv_ibn", ("+model.head.trunk.out_channels=256",)),
+# Each is one change of RetinaNet with pconv_ibn, by overrides. None: its option, of no use here,
+# went after version 0.1; what was recorded stays, and is not trained anew.
+CHANGES: dict[str, tuple[str, ...] | None] = {
+    "plain towers with iBN": (),  # TOWERS in place of the base
+    "no cross-level terms": ("+model.head.trunk.cross_level=False",),
+    "GN for iBN": ("+model.head.trunk.norm=GN",),
+    "width 128": ("+model.head.trunk.out_channels=128",),
+    "width 256": ("+model.head.trunk.out_channels=256",),
     "upsampling to the stride": None,
     "size-keeping weights": None,
     "two convolutions per branch": None,
     "four convolutions per branch": None,
-    "half the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.0005",)),
-    "twice the learning rate": ("retinanet_pconv_ibn", ("optimizer.lr=0.002",)),
-    "pre-trained backbone": (
-        "retinanet_pconv_ibn",
-        ("train.init_checkpoint={output}/pretrained.pth",),
-    ),
+    "half the learning rate": ("optimizer.lr=0.0005",),
+    "twice the learning rate": ("optimizer.lr=0.002",),
+    "pre-trained backbone": ("train.init_checkpoint={output}/pretrained.pth",),
 }
-RUNNABLE = {name: change for name, change in CHANGES.items() if change is not None}
+RUNNABLE = {name: overrides for name, overrides in CHANGES.items() if overrides is not None}
+TOWERS = "configs/quickstart/retinanet_towers.py"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -102,46 +100,51 @@ def change_labels(change: str) -> dict[str, str]:
     return {**base, "change": change.replace(" ", "_")} if change in CHANGES else base
 
 
-def config_of(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
-    """File and overrides; the plain heads differ in their norm."""
+def config_of_head(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
+    """LazyConfig file and overrides of a detector with a head; the plain ones differ in norm."""
     norm = {"plain": "null", "plain_gn": "GN"}.get(head)
-    overrides = (f"++{PLAIN_NORM[detector]}={norm}",) if norm else ()
-    return f"{QUICKSTART}/{detector}_{'plain' if norm else head}.py", overrides
+    config, overrides = config_of(detector, "plain" if norm else head)
+    return config, (f"++{PLAIN_NORM[detector]}={norm}",) if norm else overrides
+
+
+def config_of_change(change: str) -> tuple[str, tuple[str, ...]]:
+    """LazyConfig file and overrides of a change, or of what is changed for any other name."""
+    if change == "plain towers with iBN":
+        return TOWERS, ()
+    config, overrides = config_of("retinanet", "pconv_ibn")
+    return config, (*overrides, *RUNNABLE.get(change, ()))
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
-    """By detector or change, then by seed: each is complete before the next one starts."""
+    """List the runs by detector or change, then by seed: one is complete before the next starts."""
     training = (
         f"train.max_iter={args.iterations}",
         f"train.eval_period={args.iterations}",
         "train.checkpointer.period=250",
         "train.checkpointer.max_to_keep=1",
     )
-    wanted: list[tuple[Mapping[str, str], str, tuple[str, ...], int]] = []
+    wanted: list[tuple[Mapping[str, str], tuple[str, tuple[str, ...]], int]] = []
     if args.study == "detectors":
         for detector in args.detectors:
             wanted += [
-                (head_labels(detector, head), *config_of(detector, head), seed)
+                (head_labels(detector, head), config_of_head(detector, head), seed)
                 for seed in args.seeds
                 for head in args.heads
             ]
     elif args.study == "changes":
-        for seed in args.seeds:
-            wanted.append((change_labels(""), *config_of("retinanet", "pconv_ibn"), seed))
-        for change in args.changes:
-            config, overrides = RUNNABLE[change]
-            wanted += [
-                (change_labels(change), f"{QUICKSTART}/{config}.py", overrides, seed)
-                for seed in args.seeds
-            ]
+        wanted += [
+            (change_labels(change), config_of_change(change), seed)
+            for change in ("", *args.changes)
+            for seed in args.seeds
+        ]
     return [
         Run(labels, config, seed, (*overrides, *training))
-        for labels, config, overrides, seed in wanted
+        for labels, (config, overrides), seed in wanted
     ]
 
 
 def time_training(args: argparse.Namespace, data: Path) -> None:
-    """Milliseconds of a training step, and their ratio to the plain head with GN."""
+    """Measure milliseconds of a training step, and their ratio to the plain head with GN."""
     os.environ["DETECTRON2_DATASETS"] = str(data)  # before Detectron2 is imported, which reads it
     from studies.timing import ratio, time_steps
 
@@ -149,7 +152,7 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
     timing = json.loads(path.read_text()) if path.exists() else {}
     for detector in args.detectors:
         print(f"timing {detector}", flush=True)
-        configs = {head: config_of(detector, head) for head in HEADS}
+        configs = {head: config_of_head(detector, head) for head in HEADS}
         seconds = time_steps({h: (str(REPOSITORY / f), o) for h, (f, o) in configs.items()})
         timing[detector] = {
             head: {
@@ -164,7 +167,7 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
 
 
 def pretrain(args: argparse.Namespace, output: Path) -> None:
-    """The backbone of the change "pre-trained backbone", on images of another seed."""
+    """Pre-train the backbone of the change "pre-trained backbone", on images of another seed."""
     from quickstart.coco_images import CocoImages
     from sepc.d2.engine import load_config
     from studies.pretrain import pretrain_backbone
@@ -174,7 +177,8 @@ def pretrain(args: argparse.Namespace, output: Path) -> None:
         return
     write_dataset(data, train_images=args.train_images, val_images=1, seed=1000)
     images = CocoImages(data / "annotations" / "instances_train2017.json", data / "train2017")
-    cfg = load_config(str(REPOSITORY / QUICKSTART / "retinanet_pconv_ibn.py"))
+    config, overrides = config_of("retinanet", "pconv_ibn")
+    cfg = load_config(str(REPOSITORY / config), overrides)
     share = pretrain_backbone(cfg, images, path, iterations=args.iterations)
     print(f"pre-training: {100 * share:.1f} % of the crops told right at the end", flush=True)
 
@@ -182,11 +186,7 @@ def pretrain(args: argparse.Namespace, output: Path) -> None:
 def report(args: argparse.Namespace, record: Record) -> None:
     """Write the tables and the plots of the runs that are finished."""
     page = args.results / "README.md"
-    if not page.exists():
-        names = ("ablation", "detectors", "changes")
-        empty = "\n\n".join(f"<!-- {name} -->\n<!-- /{name} -->" for name in names)
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(f"# Ablation\n\n{empty}\n")
+    make_page(page, "Ablation", ("ablation", "detectors", "changes"))
     timing_file = args.results / "timing.json"
     timing = json.loads(timing_file.read_text()) if timing_file.exists() else {}
     where = f"generated images, {args.iterations} iterations; dots are seeds, lines their mean"
@@ -224,19 +224,17 @@ def report(args: argparse.Namespace, record: Record) -> None:
 def study(args: argparse.Namespace) -> None:
     images = {"train_images": args.train_images, "val_images": args.val_images}
     output = args.output.expanduser().resolve()
-    data = output / "data"
     record = Record(args.results / "runs.json", {"iterations": args.iterations, **images})
-    if args.study != "none":
-        write_dataset(data / "shapes", **images)
+    if args.study == "none":
+        report(args, record)
+        return
     if args.study == "timing":
-        time_training(args, data)
+        write_dataset(output / "data" / "shapes", **images)
+        time_training(args, output / "data")
     if args.study == "changes" and "pre-trained backbone" in args.changes:
         pretrain(args, output)
-    folders = dict(repository=REPOSITORY, data=data, output=output)
-    try:
-        train_all(runs(args), record, **folders, workers=args.workers)
-    finally:
-        report(args, record)
+    settings = dict(output=output, images=images, workers=args.workers)
+    train_and_report(runs(args), record, lambda: report(args, record), **settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

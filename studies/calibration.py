@@ -1,4 +1,4 @@
-"""What new running statistics buy on images that look different from those of the training."""
+"""Gain of new running statistics on images that look different from those of the training."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from torch import nn
 
 from sepc.d2.calibrate import NORMS, calibrate
 from sepc.files import atomic_write
+from sepc.visualize.curves import new_figure
+
+from .summary import markdown_table
 
 ALPHAS = (1.0, 0.75, 0.5, 0.25, 0.0)
 TITLES = {"pyramid": "norms of the pyramid", "all": "all norms"}
@@ -24,7 +27,7 @@ def measure_gain(
     *,
     alphas: Sequence[float] = ALPHAS,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics for each share of the old statistics, for the pyramid's norms and for all.
+    """Measure metrics for each share of the old statistics, for the pyramid's norms and for all.
 
     Args:
         model: trained on other images; is left as it is.
@@ -53,14 +56,13 @@ def measure_gain(
 
 
 def gain_table(gain: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str) -> str:
-    """Markdown: a row per kind of norms, a column per share of the old statistics."""
+    """Format as Markdown: a row per kind of norms, a column per share of the old statistics."""
     alphas = list(next(iter(gain.values())))
-    lines = [f"{metric}, share of old statistics | " + " | ".join(alphas)]
-    lines.append(" | ".join("---" for _ in range(len(alphas) + 1)))
-    for norms, values in gain.items():
-        cells = [f"{values[alpha][metric]:.1f}" for alpha in alphas]
-        lines.append(" | ".join([TITLES[norms], *cells]))
-    return "\n".join(f"| {line} |" for line in lines)
+    rows = [
+        [TITLES[norms], *(f"{values[alpha][metric]:.1f}" for alpha in alphas)]
+        for norms, values in gain.items()
+    ]
+    return markdown_table([f"{metric}, share of old statistics", *alphas], rows)
 
 
 def plot_gain(
@@ -71,16 +73,12 @@ def plot_gain(
     on_source: float,
     title: str,
 ) -> None:
-    """A line per kind of norms over the share of new statistics; dashed, without any shift.
+    """Draw a line per kind of norms over the share of new statistics; dashed, without any shift.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.5, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(5.5, 3.6))
     axes = figure.subplots()
     for norms, values in gain.items():
         shares = [1 - float(alpha) for alpha in values]

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-"""What recalibrated statistics buy a trained detector on images that look different.
+"""Measure what recalibrated statistics buy a detector on images that look different.
 
     python tools/generate_data.py datasets/shapes_shifted --shift
-    python -m studies.calibration_gain --config-file configs/quickstart/retinanet_pconv_ibn.py \\
-        --weights output/quickstart/retinanet_pconv_ibn/model_final.pth
+    python -m studies.calibration_gain --config-file configs/quickstart/retinanet_sepc.py \\
+        --weights output/quickstart/retinanet_pconv_ibn/model_final.pth \\
+        model.head.trunk.variant=pconv_ibn
 
 It takes statistics from images of the new look (no ground truth is needed), mixes them with the old
 ones in several shares (alpha-BN), and evaluates each on other images of that look. The table goes
@@ -20,13 +21,13 @@ from pathlib import Path
 import torch
 from detectron2.config import instantiate
 
+from dev.sections import write_section
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of
 from sepc.d2.datasets import check_registered
 from sepc.files import atomic_write
 from sepc.program import exit_status
-from sepc.sections import write_section
 from studies.calibration import gain_table, measure_gain, plot_gain
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -34,7 +35,7 @@ METRIC = "AP"
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Evaluate everything; the content of the JSON file."""
+    """Evaluate everything; return the content of the JSON file."""
     cfg = engine.load_config(args.config_file, args.opts)
     check_registered([f"{args.shifted}_train"])
     check_registered([args.source, f"{args.shifted}_val"], evaluation=True)
@@ -56,7 +57,8 @@ def measure(args: argparse.Namespace) -> dict:
 
     on_source = evaluate(args.source, model.eval())
     gain = measure_gain(model, lambda m: evaluate(f"{args.shifted}_val", m), list(batches))
-    setting = {"config": Path(args.config_file).name, "images": count * min(16, args.images)}
+    name = " ".join([Path(args.config_file).name, *args.opts])
+    setting = {"config": name, "images": count * min(16, args.images)}
     return {"setting": setting, "without the shift": on_source, "shifted": gain}
 
 

@@ -21,13 +21,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sepc.data.coco_folder import write_dataset
-from sepc.sections import write_section
-from studies import Record, Run, exit_status, train_all
+from dev.sections import write_section
+from studies import Record, Run, exit_status
 from studies.plot import plot_rows
+from studies.program import REPOSITORY, make_page, train_and_report
 from studies.summary import collect, format_grid
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIG = "configs/quickstart/fcos_pconv_ibn_gn.py"
 BATCHES = (16, 4, 2, 1)
 BASE_BATCH, BASE_RATE = 16, 1e-3  # of the quick start
@@ -71,7 +70,7 @@ def labels(norm: str, batch: int) -> dict[str, str]:
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
-    """By seed, then from the largest batch to the smallest: each seed gives a whole table."""
+    """List the runs by seed, then from the largest batch on: each seed gives a whole table."""
     return [
         make_run(norm, batch, seed, images=args.images)
         for seed in args.seeds
@@ -97,7 +96,7 @@ def make_run(norm: str, batch: int, seed: int, *, images: int) -> Run:
 
 
 def table(record: Record) -> str:
-    """A row per norm, a column per batch: AP, mean and standard deviation over the seeds."""
+    """Format a row per norm, a column per batch: AP, mean and standard deviation over the seeds."""
     return format_grid(
         record,
         list(NORMS),
@@ -113,9 +112,7 @@ def table(record: Record) -> str:
 def report(args: argparse.Namespace, record: Record) -> None:
     """Write the table and the plot of the runs that are finished."""
     page = args.docs / "norms.md"
-    if not page.exists():
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text("# Norms\n\n<!-- study -->\n<!-- /study -->\n")
+    make_page(page, "Norms", ("study",))
     by_batch = {
         f"batch {batch}": collect(record, {norm: labels(norm, batch) for norm in NORMS})
         for batch in BATCHES
@@ -138,13 +135,8 @@ def study(args: argparse.Namespace) -> None:
         report(args, record)
         return
     output = args.output.expanduser().resolve()
-    data = output / "data"
-    write_dataset(data / "shapes", **images)
-    folders = dict(repository=REPOSITORY, data=data, output=output)
-    try:
-        train_all(runs(args), record, **folders, workers=args.workers)
-    finally:
-        report(args, record)
+    settings = dict(output=output, images=images, workers=args.workers)
+    train_and_report(runs(args), record, lambda: report(args, record), **settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

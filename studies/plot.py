@@ -1,4 +1,4 @@
-"""Every seed of every setting as a dot, and their mean as a line."""
+"""Plot of a study: every seed of every setting as a dot, and their mean as a line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sepc.files import atomic_write
+from sepc.visualize.curves import new_figure
 
 from .summary import Row
 
@@ -25,13 +26,9 @@ def plot_rows(
     Raises:
         ImportError: matplotlib is not installed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     heights = [max(1, len(rows)) for rows in groups.values()]
     size = (2.2 + 2.2 * len(metrics), 1.1 + 0.3 * sum(heights) + 0.3 * len(heights))
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=size)
     panels = figure.subplots(
         len(groups), len(metrics), sharex="col", sharey="row", squeeze=False, height_ratios=heights
     )

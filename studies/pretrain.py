@@ -1,4 +1,4 @@
-"""Pre-training of a small backbone: which shape is in the crop? A stand-in for ImageNet."""
+"""Pre-training of a small backbone on crops of single shapes, a stand-in for ImageNet."""
 
 from __future__ import annotations
 
@@ -81,6 +81,6 @@ def pretrain_backbone(
 
 
 def _with_margin(boxes: Tensor, margin: float = 0.25) -> Tensor:
-    """(M, 4) boxes, x1 y1 x2 y2, larger by a share of their size on every side."""
+    """Enlarge boxes (M, 4), x1 y1 x2 y2, by a share of their size on every side."""
     size = boxes[:, 2:] - boxes[:, :2]
     return torch.cat((boxes[:, :2] - margin * size, boxes[:, 2:] + margin * size), dim=1)

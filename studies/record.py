@@ -1,8 +1,9 @@
-"""What came of the runs of a study, in one JSON file."""
+"""Results of the runs of a study, in one JSON file."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 
 class Record:
-    """The file of a study: its setting, and each finished run with its metrics.
+    """File of a study: its setting, and each finished run with its metrics.
 
     Args:
         path: JSON file; made with the first run that is added.
@@ -47,7 +48,7 @@ class Record:
         entry = self._runs.get(run.name)
         if entry is None:
             return False
-        found = {key: entry[key] for key in run.as_dict()}
+        found = _as_today({key: entry[key] for key in run.as_dict()})
         if found != run.as_dict():
             raise ValueError(
                 f"{self.path}: {run.name} was {found}, now it is {run.as_dict()}; "
@@ -64,6 +65,19 @@ class Record:
             partial.write_text(json.dumps(content, indent=1) + "\n")
 
     def metrics(self, labels: Mapping[str, str]) -> list[dict[str, float]]:
-        """The metrics of the runs with exactly these labels, one entry per seed."""
+        """Metrics of the runs with exactly these labels, one entry per seed."""
         wanted = dict(labels)
         return [run["metrics"] for run in self._runs.values() if run["labels"] == wanted]
+
+
+# Until version 0.2 each variant had a file; a record keeps the names that its runs were trained by.
+_CONFIG_OF_A_VARIANT = re.compile(r"(configs/quickstart/\w+)_(pconv|pconv_ibn|sepc_lite)\.py")
+
+
+def _as_today(run: dict[str, Any]) -> dict[str, Any]:
+    """Give a recorded run the config and overrides that one would write today."""
+    old = _CONFIG_OF_A_VARIANT.fullmatch(run["config"])
+    if old is None:
+        return run
+    variant = f"model.head.trunk.variant={old[2]}"
+    return {**run, "config": f"{old[1]}_sepc.py", "overrides": [variant, *run["overrides"]]}

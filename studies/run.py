@@ -1,4 +1,4 @@
-"""One training of a study."""
+"""Description of one training of a study."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder; no two runs of a study share it."""
+        """Name of the run's folder; no two runs of a study share it."""
         return "-".join([*self.labels.values(), f"seed{self.seed}"])
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trains the runs of a study, several at a time, each by train_net.py in a process of its own."""
+"""Runner of a study: several trainings at a time, each by train_net.py in its own process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .run import Run
 
 
 class RunsFailed(RuntimeError):
-    """Some trainings have ended with an error; the others are done."""
+    """Error after a study: some trainings have failed; the others are done."""
 
 
 def train_all(
@@ -118,7 +118,7 @@ def _stop(processes: list[subprocess.Popen]) -> None:
 
 
 def _last_evaluation(path: Path) -> dict[str, float]:
-    """COCO's metrics of boxes in the last line of metrics.json that has them.
+    """Read COCO's metrics of boxes in the last line of metrics.json that has them.
 
     Detectron2 writes NaN where nothing was found at all, which is an AP of zero.
     """
@@ -132,7 +132,7 @@ def _last_evaluation(path: Path) -> dict[str, float]:
 
 
 class _Progress:
-    """A line when a run is finished, and one about those under way every few minutes."""
+    """Progress of a study: a line per finished run, and every few minutes one per run under way."""
 
     def __init__(self, *, total: int, done: int, seconds_between: float = 300.0) -> None:
         self._total, self._done, self._before = total, done, done

@@ -1,4 +1,4 @@
-"""Mean and spread over the seeds, as a table."""
+"""Tables of mean and spread over the seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Row:
-    """What the seeds of one setting came to.
+    """Results of one setting, seed by seed.
 
     Args:
         name: of the setting.
@@ -29,7 +29,7 @@ def collect(
     labels_of: Mapping[str, Mapping[str, str]],
     notes: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each name whose labels have finished runs."""
+    """Make a row for each name whose labels have finished runs."""
     rows = []
     for name, labels in labels_of.items():
         if runs := record.metrics(labels):
@@ -39,7 +39,7 @@ def collect(
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
-    """ "43.5 ± 0.4": mean and standard deviation of a sample; of one value that value alone."""
+    """Format mean and standard deviation as "43.5 ± 0.4"; of one value that value alone."""
     mean = statistics.fmean(values)
     return f"{mean:.1f} ± {statistics.stdev(values):.1f}" if len(values) > 1 else f"{mean:.1f}"
 
@@ -47,15 +47,15 @@ def mean_and_spread(values: Sequence[float]) -> str:
 def format_table(
     rows: Sequence[Row], *, head: str, metrics: Sequence[str], note_head: str = ""
 ) -> str:
-    """A Markdown table: a row per setting, mean and standard deviation over its seeds."""
+    """Format a Markdown table: a row per setting, mean and standard deviation over its seeds."""
     notes = [note_head] if note_head else []
     columns = [head, *metrics, "seeds", *notes]
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    cells = []
     for row in rows:
-        cells = [mean_and_spread(row.values[metric]) for metric in metrics]
+        means = [mean_and_spread(row.values[metric]) for metric in metrics]
         seeds = str(len(row.values[metrics[0]]))
-        lines.append(" | ".join([row.name, *cells, seeds, *([row.note] if notes else [])]))
-    return "\n".join(f"| {line} |" for line in lines)
+        cells.append([row.name, *means, seeds, *([row.note] if notes else [])])
+    return markdown_table(columns, cells)
 
 
 def format_grid(
@@ -67,7 +67,7 @@ def format_grid(
     labels_of: Callable[[str, str], Mapping[str, str]],
     missing: Callable[[str, str], str] = lambda row, column: "not trained",
 ) -> str:
-    """A Markdown table of AP: two settings against each other, a cell for each of their pairs.
+    """Format a Markdown table of AP: two settings against each other, a cell for each pair.
 
     Args:
         rows, columns: names of the settings.
@@ -75,11 +75,16 @@ def format_grid(
         labels_of: a pair's labels in the record.
         missing: what stands in the cell of a pair without a finished run.
     """
-    lines = [" | ".join([head, *columns]), " | ".join("---" for _ in range(len(columns) + 1))]
-    for row in rows:
-        cells = [row]
-        for column in columns:
-            values = [metrics["AP"] for metrics in record.metrics(labels_of(row, column))]
-            cells.append(mean_and_spread(values) if values else missing(row, column))
-        lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines)
+
+    def cell(row: str, column: str) -> str:
+        values = [metrics["AP"] for metrics in record.metrics(labels_of(row, column))]
+        return mean_and_spread(values) if values else missing(row, column)
+
+    cells = [[row, *(cell(row, column) for column in columns)] for row in rows]
+    return markdown_table([head, *columns], cells)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format names of columns and rows of cells as Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""Time of a training step of several configs, in one process and in turns."""
+"""Timing of a training step of several configs, in one process and in turns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sepc.d2.engine import load_config
 def time_steps(
     configs: Mapping[str, tuple[str, Sequence[str]]], *, rounds: int = 7, steps: int = 2
 ) -> dict[str, list[float]]:
-    """Seconds of a training step: forward, backward and the optimizer, on one batch of its data.
+    """Measure seconds of a training step: forward, backward and the optimizer, on one batch.
 
     In every round each config has its turn, so that what else the machine does hits all alike.
 

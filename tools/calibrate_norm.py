@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Makes a checkpoint's running statistics anew from a data set: checkpoint in, checkpoint out.
+"""Make a checkpoint's running statistics anew from a data set: checkpoint in, checkpoint out.
 
     python tools/calibrate_norm.py --config-file FILE --weights model_final.pth precise.pth
     python tools/calibrate_norm.py --config-file FILE --weights model_final.pth adapted.pth \\
@@ -29,7 +29,7 @@ from sepc.program import exit_status
 
 
 def calibrate_checkpoint(args: argparse.Namespace) -> str:
-    """Do what the command says; return a line that tells it."""
+    """Calibrate the checkpoint and write the new one; return a line about it."""
     cfg = engine.load_config(args.config_file, args.opts)
     dataset = args.dataset or engine.dataset_names(cfg.dataloader.train)[0]
     check_registered(dataset)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Weights of the authors, of UniverseNet, torchvision or timm for a detector of this repository.
+"""Convert weights of the authors, UniverseNet, torchvision or timm for a detector of this project.
 
     python tools/convert_checkpoint.py IN OUT.pth --config-file configs/released/NAME.py
 
@@ -24,9 +24,9 @@ from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from sepc.checkpoint.backbone_names import is_resnet
 from sepc.checkpoint.conversion import convert_weights, restore_weights
 from sepc.checkpoint.meta import check_meta
+from sepc.checkpoint.names import is_resnet
 from sepc.checkpoint.reading import Checkpoint, check_hash, read_checkpoint
 from sepc.checkpoint.report import Report
 from sepc.d2.engine import dataset_names, load_config
@@ -37,7 +37,7 @@ IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
 
 def local_file(source: str) -> str:
-    """The path of IN, downloaded if it is an address.
+    """Path of IN, downloaded if it is an address.
 
     Raises:
         ValueError: for an address of Google Drive, which has a page before each file.
@@ -52,7 +52,7 @@ def local_file(source: str) -> str:
 
 
 def check_input(cfg: DictConfig, model: nn.Module) -> None:
-    """The weights expect images normalized as torchvision does, and strides in the 3x3.
+    """Check that the config normalizes images as the weights expect, and strides in the 3x3.
 
     Raises:
         ValueError: the config is for other weights.
@@ -77,7 +77,7 @@ def classes_of(cfg: DictConfig) -> Sequence[str] | None:
 
 
 def convert(checkpoint: Checkpoint, cfg: DictConfig) -> tuple[dict[str, Any], Report]:
-    """What OUT holds, and the report."""
+    """Convert the weights of IN; return what OUT holds, and the report."""
     with torch.device("meta"):
         model = instantiate(cfg.model)
     check_input(cfg, model)
@@ -93,7 +93,7 @@ def convert(checkpoint: Checkpoint, cfg: DictConfig) -> tuple[dict[str, Any], Re
 
 
 def restore(weights: dict[str, Tensor], cfg: DictConfig) -> tuple[dict[str, Any], Report]:
-    """The way back, for the weights of the config's model and no others."""
+    """Convert weights of the config's model, and no others, back to mmdetection's names."""
     with torch.device("meta"):
         expected = instantiate(cfg.model).state_dict()
     restored, report = restore_weights(weights, expected)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Run a detector on images, a video or a webcam, as Detectron2's demo does.
 
-    python tools/demo.py --config-file configs/quickstart/retinanet_pconv_ibn.py \
+    python tools/demo.py --config-file output/quickstart/retinanet_pconv_ibn/config.yaml \
         --weights output/quickstart/retinanet_pconv_ibn/model_final.pth \
         --input datasets/shapes/val2017 --output pictures
     python tools/demo.py --onnx output/quickstart/retinanet_pconv_ibn/detector.onnx \

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Generates a detection data set in COCO's folder layout.
+"""Generate a detection data set in COCO's folder layout.
 
     python tools/generate_data.py datasets/shapes --train 800 --val 200 --size 128
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Losses, learning rate and AP of one or several trainings; and what a detector gets wrong.
+"""Plot losses, learning rate and AP of trainings; and what a detector gets wrong.
 
     python tools/plot_training.py output/quickstart/* --output curves.png
     python tools/plot_training.py sepc=output/a lite=output/b/metrics.json --output curves.png
@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def split_name(run: str) -> tuple[str, Path]:
-    """The name of a training, and its folder or metrics.json.
+    """Split the name of a training from its folder or metrics.json.
 
     Raises:
         FileNotFoundError: if there is neither.
@@ -62,7 +62,7 @@ def split_name(run: str) -> tuple[str, Path]:
 
 
 def metrics_of(runs: Sequence[str]) -> dict[str, Path]:
-    """Name to metrics.json; raises ValueError where two have the same name."""
+    """Find metrics.json by the name of its training; ValueError where two have the same name."""
     found: dict[str, Path] = {}
     for run in runs:
         name, path = split_name(run)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The report of a training, as one HTML file that opens without a network.
+"""Write the report of a training, one HTML file that opens without a network.
 
     python tools/report.py output/quickstart/retinanet_pconv_ibn
     python tools/report.py output/my_data --annotations datasets/my_data/annotations/val.json \

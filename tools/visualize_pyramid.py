@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What SEPC does to an image, as one figure.
+"""Draw what SEPC does to an image, as one figure.
 
     python tools/visualize_pyramid.py --config-file configs/quickstart/retinanet_sepc.py \
         --weights output/quickstart/retinanet_sepc/model_final.pth --image scene.jpg pyramid.png
@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def draw(args: argparse.Namespace) -> None:
     from sepc.d2.predictor import Predictor
     from sepc.visualize import plot_pyramid, record_trunk
-    from sepc.visualize.sheets import read_image
+    from sepc.visualize.drawing import read_image
 
     image = read_image(args.image)
     predictor = Predictor.from_config(
@@ -67,7 +67,7 @@ def draw(args: argparse.Namespace) -> None:
 
 
 def objects_apart(boxes: list[list[float]], *, count: int = 3) -> list[tuple[float, float]]:
-    """Centers (x, y) of the first boxes that lie apart from those before them."""
+    """Find the centers (x, y) of the first boxes that lie apart from those before them."""
     kept: list[list[float]] = []
     for box in boxes:
         overlaps = (

@@ -5,4 +5,3 @@ from .atss_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk = _trunk
 model.head.trunk.variant = "sepc_lite"
-train.output_dir = "./output/atss_R_50_FPN_sepc_lite_1x"

@@ -3,4 +3,3 @@
 from .atss_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk.norm = None
-train.output_dir = "./output/atss_R_50_FPN_sepc_noibn_1x"

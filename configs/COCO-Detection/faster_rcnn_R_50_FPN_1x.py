@@ -4,4 +4,3 @@ from ..common.models.faster_rcnn import model
 from ..common.zoo_1x import dataloader, lr_multiplier, optimizer, train
 
 dataloader.train.mapper.use_instance_mask = False  # boxes only
-train.output_dir = "./output/faster_rcnn_R_50_FPN_1x"

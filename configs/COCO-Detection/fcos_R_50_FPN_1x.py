@@ -2,5 +2,3 @@
 
 from ..common.models.fcos import model
 from .retinanet_R_50_FPN_1x import dataloader, lr_multiplier, optimizer, train
-
-train.output_dir = "./output/fcos_R_50_FPN_1x"

@@ -5,4 +5,3 @@ from .fcos_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head = _head
 model.head.trunk.variant = "sepc_lite"
-train.output_dir = "./output/fcos_R_50_FPN_sepc_lite_1x"

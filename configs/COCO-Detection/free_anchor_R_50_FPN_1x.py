@@ -2,5 +2,3 @@
 
 from ..common.models.free_anchor import model
 from .retinanet_R_50_FPN_1x import dataloader, lr_multiplier, optimizer, train
-
-train.output_dir = "./output/free_anchor_R_50_FPN_1x"

@@ -5,4 +5,3 @@ from .free_anchor_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer
 
 model.head = _head
 model.head.trunk.variant = "pconv_ibn"
-train.output_dir = "./output/free_anchor_R_50_FPN_pconv_ibn_1x"

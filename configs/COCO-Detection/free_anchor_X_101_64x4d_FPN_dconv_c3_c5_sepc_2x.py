@@ -7,4 +7,3 @@ from .free_anchor_X_101_64x4d_FPN_sepc_2x import dataloader, lr_multiplier, mode
 model.backbone.bottom_up.stages[1].block_class = _Deform
 model.backbone.bottom_up.stages[2].block_class = _Deform
 model.backbone.bottom_up.stages[3].block_class = _Deform
-train.output_dir = "./output/free_anchor_X_101_64x4d_FPN_dconv_c3_c5_sepc_2x"

@@ -6,4 +6,3 @@ from .free_anchor_R_101_FPN_sepc_2x import dataloader, lr_multiplier, model, opt
 model.backbone.bottom_up = _bottom_up
 # torchvision's weights, converted by Detectron2's tools/convert-torchvision-to-d2.py
 train.init_checkpoint = "./pretrained/X-101-64x4d.pkl"
-train.output_dir = "./output/free_anchor_X_101_64x4d_FPN_sepc_2x"

@@ -4,4 +4,3 @@ from ..common.models.fsaf import model
 from .retinanet_R_50_FPN_1x import dataloader, lr_multiplier, optimizer, train
 
 train.grad_clip.max_norm = 10
-train.output_dir = "./output/fsaf_R_50_FPN_1x"

@@ -5,4 +5,3 @@ from .fsaf_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk = _trunk
 model.head.trunk.variant = "pconv_ibn"
-train.output_dir = "./output/fsaf_R_50_FPN_pconv_ibn_1x"

@@ -5,4 +5,3 @@ from .retinanet_R_50_FPN_1x import dataloader, lr_multiplier, optimizer, train
 
 lr_multiplier.warmup_factor = 0.001
 train.grad_clip = None
-train.output_dir = "./output/gfl_R_50_FPN_1x"

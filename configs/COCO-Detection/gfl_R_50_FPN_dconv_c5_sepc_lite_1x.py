@@ -9,4 +9,3 @@ dataloader.train.mapper.augmentations[0].short_edge_length = [480, 960]
 lr_multiplier.warmup_length = 1000 / (12 * 7330)
 train.grad_clip = dict(max_norm=35, norm_type=2)
 train.amp.enabled = True
-train.output_dir = "./output/gfl_R_50_FPN_dconv_c5_sepc_lite_1x"

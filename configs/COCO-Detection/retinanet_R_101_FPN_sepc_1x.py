@@ -5,4 +5,3 @@ from .retinanet_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimi
 model.backbone.bottom_up.stages.depth = 101
 # torchvision's weights, converted by Detectron2's tools/convert-torchvision-to-d2.py
 train.init_checkpoint = "./pretrained/R-101.pkl"
-train.output_dir = "./output/retinanet_R_101_FPN_sepc_1x"

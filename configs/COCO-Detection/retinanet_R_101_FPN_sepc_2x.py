@@ -5,4 +5,3 @@ from ..common.data.coco_multi_scale import dataloader
 from .retinanet_R_101_FPN_sepc_1x import model, optimizer, train
 
 train.max_iter = 24 * 7330
-train.output_dir = "./output/retinanet_R_101_FPN_sepc_2x"

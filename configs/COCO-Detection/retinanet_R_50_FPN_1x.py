@@ -7,7 +7,6 @@ from ..common.optim import SGD as optimizer
 from ..common.train import train
 
 train.init_checkpoint = "detectron2://ImageNetPretrained/torchvision/R-50.pkl"
-train.output_dir = "./output/retinanet_R_50_FPN_1x"
 train.max_iter = 12 * 7330
 train.checkpointer.period = train.eval_period = 7330
 train.grad_clip = dict(max_norm=35, norm_type=2)

@@ -5,4 +5,3 @@ from .retinanet_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, 
 
 model.head = _head
 model.head.trunk.variant = "pconv"
-train.output_dir = "./output/retinanet_R_50_FPN_pconv_1x"

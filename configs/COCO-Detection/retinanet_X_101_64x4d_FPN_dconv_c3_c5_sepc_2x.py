@@ -7,4 +7,3 @@ from .retinanet_X_101_64x4d_FPN_sepc_2x import dataloader, lr_multiplier, model,
 model.backbone.bottom_up.stages[1].block_class = _Deform
 model.backbone.bottom_up.stages[2].block_class = _Deform
 model.backbone.bottom_up.stages[3].block_class = _Deform
-train.output_dir = "./output/retinanet_X_101_64x4d_FPN_dconv_c3_c5_sepc_2x"

@@ -2,5 +2,3 @@
 
 from ..common.models.cascade_mask_rcnn import model
 from ..common.zoo_1x import dataloader, lr_multiplier, optimizer, train
-
-train.output_dir = "./output/cascade_mask_rcnn_R_50_FPN_1x"

@@ -5,4 +5,3 @@ from .cascade_mask_rcnn_R_50_FPN_1x import dataloader, lr_multiplier, model, opt
 
 _neck.fpn = model.backbone
 model.backbone = _neck
-train.output_dir = "./output/cascade_mask_rcnn_R_50_FPN_pconv_1x"

@@ -6,4 +6,3 @@ from .mask_rcnn_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, 
 _neck.fpn = model.backbone
 model.backbone = _neck
 model.backbone.norm = "BN"
-train.output_dir = "./output/mask_rcnn_R_50_FPN_pconv_ibn_1x"

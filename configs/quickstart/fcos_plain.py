@@ -1,6 +1,7 @@
 """A small FCOS with Detectron2's own head on generated data."""
 
-from ..common.models.fcos_small import model
+from ..common.models.fcos import model
+from ..common.models.small import make_small as _make_small
 from .retinanet_plain import dataloader, lr_multiplier, optimizer, train
 
-train.output_dir = "./output/quickstart/fcos_plain"
+_make_small(model)

@@ -1,6 +1,7 @@
 """A small FSAF beside RetinaNet with plain towers on generated data."""
 
-from ..common.models.fsaf_retinanet_small import model
+from ..common.models.fsaf_retinanet import model
+from ..common.models.small import make_small as _make_small
 from .retinanet_plain import dataloader, lr_multiplier, optimizer, train
 
-train.output_dir = "./output/quickstart/fsaf_retinanet_plain"
+_make_small(model)

@@ -1,8 +1,6 @@
-"""The small FSAF with the SEPC head "sepc"."""
+"""The small FSAF with the SEPC head; its variant is model.head.trunk.variant."""
 
 from ..common.models.sepc_head import trunk as _trunk
 from .fsaf_plain import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk = _trunk
-model.head.trunk.variant = "sepc"
-train.output_dir = "./output/quickstart/fsaf_sepc"

@@ -1,6 +1,7 @@
 """A small GFL with plain towers on generated data."""
 
-from ..common.models.gfl_small import model
+from ..common.models.gfl import model
+from ..common.models.small import make_small as _make_small
 from .retinanet_plain import dataloader, lr_multiplier, optimizer, train
 
-train.output_dir = "./output/quickstart/gfl_plain"
+_make_small(model)

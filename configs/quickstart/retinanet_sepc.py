@@ -1,8 +1,6 @@
-"""The small RetinaNet with the SEPC head "sepc"."""
+"""The small RetinaNet with the SEPC head; its variant is model.head.trunk.variant."""
 
 from ..common.models.sepc_head import head as _head
 from .retinanet_plain import dataloader, lr_multiplier, model, optimizer, train
 
 model.head = _head
-model.head.trunk.variant = "sepc"
-train.output_dir = "./output/quickstart/retinanet_sepc"

@@ -9,4 +9,3 @@ model.head = _head
 model.head.trunk._target_ = Towers
 del model.head.trunk.variant
 model.head.trunk.norm = "BN"
-train.output_dir = "./output/quickstart/retinanet_towers"

@@ -10,4 +10,3 @@ dataloader, lr_multiplier, model, optimizer, train = _LazyConfig.load_rel(
 )
 model.backbone.top_block._target_ = _TopBlock  # no ReLU before P7
 model.head.trunk.head_padding = "valid"
-train.output_dir = "./output/released/atss_R_50_FPN_sepc_noibn_1x"

@@ -10,4 +10,3 @@ dataloader, lr_multiplier, model, optimizer, train = _LazyConfig.load_rel(
 )
 model.backbone.top_block._target_ = _TopBlock  # no ReLU before P7
 model.inclusive_boxes = True
-train.output_dir = "./output/released/fsaf_R_50_FPN_1x"

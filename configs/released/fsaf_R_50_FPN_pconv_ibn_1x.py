@@ -3,4 +3,3 @@
 from .fsaf_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk.variant = "pconv_ibn"
-train.output_dir = "./output/released/fsaf_R_50_FPN_pconv_ibn_1x"

@@ -5,4 +5,3 @@ from .fsaf_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk = _trunk
 model.head.trunk.head_padding = "valid"
-train.output_dir = "./output/released/fsaf_R_50_FPN_sepc_1x"

@@ -15,4 +15,3 @@ model.head.trunk.head_padding = "valid"
 model.anchor_generator._target_ = _Anchors
 model.box2box_transform._target_ = _Transform
 model.inclusive_boxes = True
-train.output_dir = "./output/released/retinanet_R_50_FPN_sepc_1x"

@@ -3,4 +3,3 @@
 from .retinanet_R_50_FPN_sepc_1x import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk.variant = "sepc_lite"
-train.output_dir = "./output/released/retinanet_R_50_FPN_sepc_lite_1x"

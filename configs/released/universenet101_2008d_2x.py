@@ -6,4 +6,3 @@ from .universenet50_2008d_1x import dataloader, model, optimizer, train
 model.backbone.bottom_up.stages[2].num_blocks = 23
 model.backbone.bottom_up.stages[2].stride_per_block = [2] + [1] * 22
 train.max_iter = 24 * 7330
-train.output_dir = "./output/released/universenet101_2008d_2x"

@@ -4,4 +4,3 @@ from .universenet50_gfl_2x import dataloader, lr_multiplier, model, optimizer, t
 
 model.backbone.bottom_up.stages[2].num_blocks = 23
 model.backbone.bottom_up.stages[2].stride_per_block = [2] + [1] * 22
-train.output_dir = "./output/released/universenet101_gfl_2x"

@@ -6,4 +6,3 @@ from .universenet50_2008d_1x import dataloader, model, optimizer, train
 model.head.trunk.variant = "sepc_lite"
 model.backbone.bottom_up.stages[1].deform = model.backbone.bottom_up.stages[2].deform = False
 train.max_iter = 24 * 7330
-train.output_dir = "./output/released/universenet50_2008_2x"

@@ -10,4 +10,3 @@ model.backbone.bottom_up.stages[2].norm = model.backbone.bottom_up.stages[3].nor
 lr_multiplier.warmup_length = 1000 / (12 * 7330)
 lr_multiplier.warmup_factor = 0.001
 train.max_iter = 12 * 7330
-train.output_dir = "./output/released/universenet50_2008d_1x"

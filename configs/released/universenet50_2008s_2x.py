@@ -16,4 +16,3 @@ model.backbone.top_block._target_ = _TopBlock  # no ReLU before P7
 lr_multiplier.warmup_length = 1000 / (24 * 7330)
 lr_multiplier.warmup_factor = 0.001
 train.max_iter = 24 * 7330
-train.output_dir = "./output/released/universenet50_2008s_2x"

@@ -8,4 +8,3 @@ from .universenet50_2008s_2x import dataloader, lr_multiplier, model, optimizer,
 # images are stretched to a square
 dataloader.test.mapper.augmentations = [_L(_Resize)(shape=[512, 512])]
 dataloader.train.mapper.augmentations[0].short_edge_length = [320, 640]
-train.output_dir = "./output/released/universenet50_2008s_512_2x"

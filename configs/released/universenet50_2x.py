@@ -13,4 +13,3 @@ lr_multiplier.warmup_factor = 0.001
 train.amp.enabled = True
 train.grad_clip = dict(max_norm=35, norm_type=2)
 train.max_iter = 24 * 7330
-train.output_dir = "./output/released/universenet50_2x"

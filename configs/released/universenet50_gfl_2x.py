@@ -11,4 +11,3 @@ model = _LazyConfig.load_rel("../COCO-Detection/gfl_R_50_FPN_sepc_1x.py", "model
 model.backbone.bottom_up = _atss.backbone.bottom_up
 model.backbone.top_block._target_ = _TopBlock  # no ReLU before P7
 model.head.trunk.norm = None
-train.output_dir = "./output/released/universenet50_gfl_2x"

@@ -55,3 +55,13 @@ def test_whole_detectors(run):
         assert 0 < row["head_ms"] < row["ms"]
         assert 0 < row["backbone_ms"] < row["ms"]
     assert rows[0]["ratio"] == 1.0
+
+
+def test_every_detector_has_a_config_for_every_head():
+    pytest.importorskip("detectron2")
+    from benchmarks import detectors
+
+    for detector in detectors.DETECTORS:
+        assert "variant" not in detectors.load(detector, None).model.head.get("trunk", {})
+        for variant in detectors.VARIANTS:
+            assert detectors.load(detector, variant).model.head.trunk.variant == variant

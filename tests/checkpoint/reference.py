@@ -54,7 +54,7 @@ DEEP_STEM = {
 
 
 def resnet50(*, deep_stem: bool = False, deform: tuple[int, ...] = ()) -> Layout:
-    """mmdetection's ResNet, "pytorch" style; stages count from 1."""
+    """Layout of mmdetection's ResNet, "pytorch" style; stages count from 1."""
     if deep_stem:
         layout = dict(DEEP_STEM)
     else:
@@ -80,7 +80,7 @@ def resnet50(*, deep_stem: bool = False, deform: tuple[int, ...] = ()) -> Layout
 
 
 def res2net(*, blocks: tuple[int, ...] = (3, 4, 6, 3), deform: tuple[int, ...] = ()) -> Layout:
-    """mmdetection's Res2Net of 4 scales and base width 26, with its usual deep stem."""
+    """Layout of mmdetection's Res2Net of 4 scales and base width 26, with its usual deep stem."""
     layout = dict(DEEP_STEM)
     before = 64
     for stage, num in enumerate(blocks, 1):
@@ -114,7 +114,7 @@ def towers(num_convs: int = 4) -> Layout:
 
 
 def authors(detector: str, variant: str | None) -> Layout:
-    """A detector of the authors; without a variant FSAF's baseline, whose neck is FPN alone."""
+    """Layout of a detector of the authors; without a variant FSAF's baseline, with FPN alone."""
     head = {"retinanet": "retina", "free_anchor": "freeanchor", "fsaf": "fsaf"}[detector]
     layout = under("backbone.", resnet50())
     fpn = listed("official", "neck.0")
@@ -127,7 +127,7 @@ def authors(detector: str, variant: str | None) -> Layout:
 
 
 def universenet(head: str, *, deform_stages: bool, ibn: bool, backbone: Layout) -> Layout:
-    """A detector of UniverseNet; its P6 comes from P5 and so has as many channels in as out."""
+    """Layout of a detector of UniverseNet; its P6 comes from P5 and has as many channels."""
     fpn = dict(listed("official", "neck.0"))
     fpn["fpn_convs.3.conv.weight"] = (CHANNELS, CHANNELS, 3, 3)
     trunk = {
@@ -163,7 +163,7 @@ UNIVERSENETS = {
 
 
 def layout_of(config: Path) -> Layout:
-    """The layout of the checkpoint that a file of configs/released/ is for."""
+    """Layout of the checkpoint that a file of configs/released/ is for."""
     if config.stem in UNIVERSENETS:
         head, deform_stages, ibn, backbone = UNIVERSENETS[config.stem]
         return universenet(head, deform_stages=deform_stages, ibn=ibn, backbone=backbone())
@@ -172,7 +172,7 @@ def layout_of(config: Path) -> Layout:
 
 
 def seeded(layout: Layout) -> dict[str, Tensor]:
-    """Values for a layout, each tensor by the seed of its name, that keep a detector's maps tame.
+    """Make values for a layout that keep a detector's maps tame, each by the seed of its name.
 
     Only the first dimension varies, so that a file of them is small.
     """

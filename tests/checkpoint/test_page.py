@@ -1,4 +1,4 @@
-"""docs/checkpoints.md against the configs it lists."""
+"""Comparison of docs/checkpoints.md with the configs it lists."""
 
 import json
 import re

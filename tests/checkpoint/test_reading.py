@@ -1,4 +1,4 @@
-"""Files that are read as data, and what is refused."""
+"""Tests of reading checkpoints as data, and of what is refused."""
 
 import codecs
 import io

@@ -25,7 +25,7 @@ HOSTILE = {
 
 
 class DetectorEndToEnd:
-    """Subclasses name the quick-start config: ``<detector>_<variant>``."""
+    """End-to-end tests of one detector; subclasses name it and its variant in the quick start."""
 
     detector: str
     variant: str

@@ -10,6 +10,7 @@ from detectron2.config import LazyConfig
 from detectron2.structures import Boxes, Instances, PolygonMasks
 
 from dev.setup_env import has_compiled_operators
+from quickstart import settings as quickstart_settings
 from sepc.d2.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,8 @@ def tiny_overrides(output_dir, **others) -> list[str]:
 
 
 def tiny_config(output_dir, variant: str = "pconv_ibn", detector: str = "retinanet", **others):
-    path = CONFIGS / "quickstart" / f"{detector}_{variant}.py"
-    return config_of(path, tiny_overrides(output_dir, **others))
+    file, overrides = quickstart_settings.config_of(detector, variant)
+    return config_of(ROOT / file, [*overrides, *tiny_overrides(output_dir, **others)])
 
 
 def image_input(height: int, width: int, boxes=None, classes=None) -> dict:

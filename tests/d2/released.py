@@ -1,4 +1,4 @@
-"""What the tests of the released detectors share."""
+"""Helpers for the tests of released detectors and of the tool that converts their weights."""
 
 import importlib.util
 
@@ -26,15 +26,16 @@ def on_meta(cfg):
         return instantiate(cfg.model)
 
 
-def call_convert(checkpoint, folder, config, *flags):
-    """Write a file, run the tool on it, and return its exit status."""
-    source, out = folder / "theirs.pth", folder / "ours.pth"
-    torch.save(checkpoint, source)
-    return convert_tool.main([str(source), str(out), "--config-file", str(config), *flags])
+def call_convert(checkpoint, folder, config, *flags, source="theirs.pth", out="ours.pth"):
+    """Write a file, or with None take the one that is there, convert it; return the exit status."""
+    if checkpoint is not None:
+        torch.save(checkpoint, folder / source)
+    arguments = [str(folder / source), str(folder / out), "--config-file", str(config)]
+    return convert_tool.main([*arguments, *flags])
 
 
 def convert(checkpoint, folder, config, *flags):
-    """Write a file, run the tool on it, and return the weights it wrote."""
+    """Write a file, convert it with the tool, and return the weights it wrote."""
     assert call_convert(checkpoint, folder, config, *flags) == 0
     weights = torch.load(folder / "ours.pth", weights_only=True)
     return weights["state_dict" if "--reverse" in flags else "model"]

@@ -54,7 +54,7 @@ def test_timing(tmp_path):
         "dataloader.train.total_batch_size=2",
         "model.backbone.out_channels=8",
     ]
-    file = str(ROOT / "configs/quickstart/retinanet_pconv.py")
+    file = str(ROOT / "configs/quickstart/retinanet_sepc.py")
     seconds = time_steps({"a": (file, small), "b": (file, small)}, rounds=3, steps=1)
     assert {name: len(times) for name, times in seconds.items()} == {"a": 3, "b": 3}
     assert ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0]) == 2.0
@@ -64,7 +64,7 @@ def test_pretrained_backbone_is_the_detectors_own(tmp_path):
     write_dataset(tmp_path / "crops", train_images=6, val_images=1, progress=False)
     annotations = tmp_path / "crops" / "annotations" / "instances_train2017.json"
     images = CocoImages(annotations, tmp_path / "crops" / "train2017")
-    cfg = load_config(str(ROOT / "configs/quickstart/retinanet_pconv_ibn.py"))
+    cfg = load_config(str(ROOT / "configs/quickstart/retinanet_sepc.py"))
     path = tmp_path / "pretrained.pth"
     share = pretrain_backbone(cfg, images, path, iterations=12, batch=6)
     assert share > 0.5, "six images are not learned by heart"

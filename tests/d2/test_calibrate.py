@@ -3,7 +3,7 @@ import importlib.util
 
 import pytest
 import torch
-from detectron2.config import instantiate
+from detectron2.config import LazyConfig, instantiate
 from torch import nn
 
 from sepc import PyramidNorm, build_sepc
@@ -13,7 +13,7 @@ from sepc.d2.norm import EvalBatchNorm2d
 from sepc.layers import make_norm
 
 from ..helpers import make_pyramid, randomize
-from .helpers import CONFIGS, ROOT, tiny_config
+from .helpers import ROOT, tiny_config
 
 SIZES = [(6, 5), (3, 3), (2, 2)]
 
@@ -128,7 +128,8 @@ def command(tiny_data, tmp_path):
     torch.manual_seed(0)
     model = instantiate(cfg.model)
     torch.save({"model": model.state_dict(), "iteration": 7}, tmp_path / "in.pth")
-    config = str(CONFIGS / "quickstart" / "retinanet_pconv_ibn.py")
+    config = str(tmp_path / "config.yaml")
+    LazyConfig.save(tiny_config(tmp_path, **{"model.backbone.out_channels": 64}), config)
     return ["--config-file", config, "--dataset", "tiny_train", "--images", "4"]
 
 

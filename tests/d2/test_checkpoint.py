@@ -99,7 +99,7 @@ def test_pickle_with_code_is_refused(tmp_path, monkeypatch):
 
 
 def test_pickle_of_caffe2(tmp_path):
-    """Of Detectron: blobs by other names and their momenta; names are matched by their ends."""
+    """Detectron's blobs have other names, and momenta; names are matched by their ends."""
     model, other = make_model(), make_model()
     blobs = {key: np.asarray(value) for key, value in model.state_dict().items()}
     blobs["2.weight_momentum"] = blobs["2.weight"]

@@ -1,4 +1,4 @@
-"""The README's table of models against the configs."""
+"""Tests of the table of models against the configs."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dev import model_table as tool
-from sepc.sections import read_section
+from dev.sections import read_section
 
 from .helpers import CONFIGS, ROOT
 
@@ -95,7 +95,7 @@ def test_published_figures_have_a_source_and_ours_a_config():
 
 
 def test_readme_has_a_row_for_each_config():
-    """Parameters are compared for some; all rows by their names."""
+    """Compare parameters for some rows, and the names of all."""
     readme = ROOT / "README.md"
     assert not tool.differences(readme, PATHS, complete=False)
     written = read_section(readme, tool.SECTION)

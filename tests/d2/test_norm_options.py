@@ -11,6 +11,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from quickstart.settings import config_of
 from sepc import PyramidNorm, optimize_for_inference
 from sepc.d2.engine import load_config
 from sepc.layers import BatchChannelNorm, LevelBatchNorm, SyncBatchNorm2d
@@ -32,8 +33,9 @@ KINDS = {
 }
 
 
-def detector(line, config="retinanet_pconv_ibn"):
-    cfg = load_config(str(CONFIGS / "quickstart" / f"{config}.py"), [line])
+def detector(line, name="retinanet", variant="pconv_ibn"):
+    config, overrides = config_of(name, variant)
+    cfg = load_config(str(ROOT / config), [*overrides, line])
     torch.manual_seed(0)
     return instantiate(cfg.model)
 
@@ -85,7 +87,7 @@ def test_detectron2s_naive_norm_has_its_mode():
 
 @pytest.mark.parametrize("name", ["BN", "SyncBN", "LevelBN", "BCN", "GN", "FrozenBN"])
 def test_norm_of_plain_towers(name):
-    model = detector(f"model.head.trunk.norm={name}", config="atss_plain")
+    model = detector(f"model.head.trunk.norm={name}", name="atss", variant="plain")
     towers = model.head.trunk.cls_tower.norms
     kinds = [type(getattr(n, "shared", n)) for n in towers]
     assert kinds == [KINDS[name]] * 4
@@ -120,7 +122,7 @@ def test_a_callable_in_a_config_file(tmp_path):
         "from detectron2.config import LazyConfig\n"
         "from torch import nn\n"
         "from sepc.d2.detectors.heads import SEPCHead\n"
-        f"cfg = LazyConfig.load({str(CONFIGS / 'quickstart' / 'retinanet_pconv_ibn.py')!r})\n"
+        f"cfg = LazyConfig.load({str(CONFIGS / 'quickstart' / 'retinanet_sepc.py')!r})\n"
         "dataloader, lr_multiplier, model, optimizer, train = (\n"
         "    cfg[k] for k in ('dataloader', 'lr_multiplier', 'model', 'optimizer', 'train'))\n"
         "model.head.trunk.norm = nn.InstanceNorm2d\n"

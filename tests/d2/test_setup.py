@@ -3,7 +3,7 @@ import os
 
 import pytest
 import torch
-from detectron2.config import LazyCall, instantiate
+from detectron2.config import LazyCall, LazyConfig, instantiate
 
 from sepc import build_sepc
 from sepc.d2 import engine
@@ -56,6 +56,53 @@ def test_file_that_is_no_config(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=message):
         engine.load_config(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("config", "folder"),
+    [
+        ("configs/quickstart/retinanet_sepc.py", "./output/quickstart/retinanet_sepc"),
+        ("configs/released/universenet50_2x.py", "./output/released/universenet50_2x"),
+        ("configs/COCO-Detection/fcos_R_50_FPN_1x.py", "./output/fcos_R_50_FPN_1x"),
+        ("elsewhere/mine.py", "./output/mine"),
+        ("configs/of/configs/mine/deep/one.py", "./output/mine/deep/one"),
+    ],
+)
+def test_output_dir_by_the_place_of_the_config(tmp_path, config, folder):
+    assert engine.default_output_dir(str(tmp_path / config)) == folder
+
+
+def test_output_dir_of_detectron2s_own_tools_is_its_default():
+    assert LazyConfig.load(CONFIG).train.output_dir == engine.config.DETECTRON2_OUTPUT_DIR
+
+
+def test_output_dir_that_is_chosen_stays(tmp_path):
+    assert engine.load_config(CONFIG, ["train.output_dir=./output"]).train.output_dir == "./output"
+    leaf = tmp_path / "configs" / "leaf.py"
+    leaf.parent.mkdir()
+    start = (
+        "from detectron2.config import LazyConfig\n"
+        f"cfg = LazyConfig.load({CONFIG!r})\n"
+        "dataloader, lr_multiplier, model, optimizer, train = (\n"
+        "    cfg[k] for k in ('dataloader', 'lr_multiplier', 'model', 'optimizer', 'train'))\n"
+    )
+    leaf.write_text(start)
+    assert engine.load_config(str(leaf)).train.output_dir == "./output/leaf"
+    leaf.write_text(f"{start}train.output_dir = 'mine'\n")
+    assert engine.load_config(str(leaf)).train.output_dir == "mine"
+
+
+@pytest.mark.parametrize("folder", ["./output", "./output/of/then"])
+def test_output_dir_of_a_saved_config_stays(tmp_path, folder):
+    LazyConfig.save(tiny_config(folder), str(tmp_path / "config.yaml"))
+    assert engine.load_config(str(tmp_path / "config.yaml")).train.output_dir == folder
+
+
+def test_part_of_a_config_that_is_no_python_is_named(tmp_path):
+    (tmp_path / "base.py").write_text("model = (")
+    (tmp_path / "a.py").write_text("from .base import model\n")
+    with pytest.raises(ValueError, match=r"a.py is not Python: .*base.py .*line 1"):
+        engine.load_config(str(tmp_path / "a.py"))
 
 
 def test_output_dir_is_made(tmp_path):

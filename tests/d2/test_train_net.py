@@ -16,13 +16,13 @@ import train_net
 
 from .helpers import CONFIGS, ROOT, tiny_overrides
 
-CONFIG = str(CONFIGS / "quickstart" / "retinanet_{}.py")
+CONFIG = str(CONFIGS / "quickstart" / "retinanet_sepc.py")
 
 
 def run(folder, *flags, variant="pconv_ibn", **others):
     parser = default_argument_parser()
-    overrides = tiny_overrides(folder, **others)
-    config = ["--config-file", CONFIG.format(variant), "--num-gpus", "0"]
+    overrides = tiny_overrides(folder, **{"model.head.trunk.variant": variant, **others})
+    config = ["--config-file", CONFIG, "--num-gpus", "0"]
     return train_net.main(parser.parse_args([*config, *flags, *overrides]))
 
 
@@ -233,7 +233,7 @@ def test_two_processes_on_the_cpu(tiny_data, tmp_path):
             "train.max_iter": 2,
         },
     )
-    arguments = ["--config-file", CONFIG.format("sepc"), "--num-gpus", 2, "--dist-url", "auto"]
+    arguments = ["--config-file", CONFIG, "--num-gpus", 2, "--dist-url", "auto"]
     overrides += ["+model.head.trunk.norm=SyncBN", "train.accumulate=2"]
     result = command(*arguments, *overrides, DETECTRON2_DATASETS=str(tmp_path))
     assert result.returncode == 0, result.stderr[-3000:]

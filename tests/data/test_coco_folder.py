@@ -12,6 +12,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from sepc.data import SHAPES, coco_folder, generate_scene, validate_coco, write_dataset
+from sepc.data.progress import progress
 
 SETTINGS = {"train_images": 60, "val_images": 8, "seed": 5, "progress": False}
 
@@ -199,6 +200,6 @@ def test_command_line(tmp_path, capsys):
 
 def test_progress_without_tqdm(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert list(coco_folder.progress_over(25, "train images")) == list(range(25))
+    assert list(progress(range(25), total=25, description="train images")) == list(range(25))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "train images: 2 of 25" and lines[-1] == "train images: 25 of 25"

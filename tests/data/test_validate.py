@@ -26,7 +26,7 @@ CONTENT = {
 
 @pytest.fixture
 def data(tmp_path):
-    """Returns (check, content): change the content, then call check."""
+    """Return (check, content): change the content, then call check."""
     content = copy.deepcopy(CONTENT)
     (tmp_path / "images/more").mkdir(parents=True)
     (tmp_path / "images/a.jpg").touch()

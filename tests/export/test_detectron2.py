@@ -1,7 +1,6 @@
 """ONNX files of Detectron2's RetinaNet: the quick start's detector, narrower."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,20 +13,23 @@ pytest.importorskip("detectron2")
 for package in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
-from detectron2.config import LazyConfig, instantiate  # noqa: E402
+from detectron2.config import instantiate  # noqa: E402
 
+from quickstart.settings import config_of  # noqa: E402
 from sepc import optimize_for_inference  # noqa: E402
+from sepc.d2.engine import load_config  # noqa: E402
 from sepc.d2.export.detector import ExportableDetector, detect  # noqa: E402
 from sepc.d2.export.job import export_model, smallest_image  # noqa: E402
 from sepc.d2.export.run import ExportedModel  # noqa: E402
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "quickstart"
+from ..d2.helpers import ROOT  # noqa: E402
 
 
 def small_model(variant, *, norm=None, channels=8, trunk=()):
     """Untrained, with predictors that find something in anything."""
     torch.manual_seed(0)
-    cfg = LazyConfig.load(str(CONFIGS / f"retinanet_{variant}.py"))
+    config, overrides = config_of("retinanet", variant)
+    cfg = load_config(str(ROOT / config), overrides)
     cfg.model.backbone.out_channels = channels
     cfg.model.backbone.top_block.out_channels = channels
     if variant == "plain":

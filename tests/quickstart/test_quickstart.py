@@ -201,10 +201,11 @@ def test_train_net_is_asked_to_resume(settings, tmp_path):
     )
     detectron2_job.train(settings, tmp_path)
     arguments, datasets = json.loads((tmp_path / "asked.json").read_text())
-    assert arguments[:3] == [
+    assert arguments[:4] == [
         "--config-file",
-        str(tmp_path / "configs" / "quickstart" / "retinanet_pconv.py"),
+        str(tmp_path / "configs" / "quickstart" / "retinanet_sepc.py"),
         "--resume",
+        "model.head.trunk.variant=pconv",
     ]
     assert "train.max_iter=4" in arguments
     assert datasets == str(settings.data.parent)

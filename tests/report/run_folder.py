@@ -1,4 +1,4 @@
-"""A training as the quick start leaves it, in small."""
+"""Small copy of the folder that a training of the quick start leaves."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ train:
 
 
 def make_run(tmp_path: Path) -> Path:
-    """The output folder of a training named ``<run> & co``, beside its data."""
+    """Make the output folder of a training named ``<run> & co``, beside its data."""
     data, run = tmp_path / "shapes", tmp_path / "<run> & co"
     for folder in (data / "annotations", data / "val2017", run / "inference"):
         folder.mkdir(parents=True)

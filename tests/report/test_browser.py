@@ -1,4 +1,4 @@
-"""The page in a real browser: headless Chromium, where one is installed."""
+"""Tests of the page in a real browser: headless Chromium, where one is installed."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def report(tmp_path_factory):
 
 
 def browse(tmp_path, page, *flags):
-    """Open a page without a network; what the browser prints."""
+    """Open a page without a network; return what the browser prints."""
     path = tmp_path / "page.html"
     path.write_text(page, encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
@@ -56,7 +56,7 @@ def browse(tmp_path, page, *flags):
 
 
 def narrowed(page, width):
-    """Headless Chromium has a least width: below it, the page itself is made narrow."""
+    """Make the page itself narrow: headless Chromium has a least width."""
     return page.replace("</style>", f"html {{ width: {width}px; }}</style>", 1)
 
 

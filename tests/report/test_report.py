@@ -1,4 +1,4 @@
-"""The page of a training: what is in it, and what is said where something is missing."""
+"""Tests of the page of a training: what is in it, and what it says where something is missing."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ VOID = {"meta", "img", "path", "use", "br"}
 
 
 class Page(HTMLParser):
-    """Elements, attributes and text of a page; fails on elements that are not closed in order."""
+    """Parser of a page; it fails on elements that are not closed in order."""
 
     def __init__(self, text):
         super().__init__()

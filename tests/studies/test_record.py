@@ -1,8 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from studies import Record, Run
+from studies import Record, Run, ablation, norms
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 SETTING = {"iterations": 10}
 METRICS = dict(AP=12.3456, AP50=30.0, AP75=10.0, APs=1.0, APm=2.0, APl=3.0)
@@ -56,3 +59,37 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     with pytest.raises(KeyError):
         record.add(run(seed=2), {"AP": 1.0})
     assert list(json.loads(path.read_text())["runs"]) == ["fcos-sepc-seed1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [
+        ("ablation", ablation.runs(ablation.parse_args([]))),
+        ("norms", norms.runs(norms.parse_args([]))),
+    ],
+)
+def test_studies_go_on_from_the_records_of_this_repository(name, runs):
+    """What is recorded is not trained again, also where it names a config that is gone."""
+    path = DOCS / name / "runs.json"
+    content = json.loads(path.read_text())
+    record = Record(path, content["setting"])
+    finished = [r for r in content["runs"].values() if "change" not in r["labels"]]
+    assert sum(run in record for run in runs) == len(finished) > 50
+
+
+def test_changes_of_the_ablation_are_all_recorded():
+    path = DOCS / "ablation" / "runs.json"
+    record = Record(path, json.loads(path.read_text())["setting"])
+    runs = ablation.runs(ablation.parse_args(["--study", "changes"]))
+    assert all(run in record for run in runs) and len(runs) == 3 * (1 + len(ablation.RUNNABLE))
+    for change in ablation.CHANGES:
+        assert len(record.metrics(ablation.change_labels(change))) == 3, change
+
+
+def test_a_variant_that_had_a_config_of_its_own_is_the_override_of_today(tmp_path):
+    record = Record(tmp_path / "runs.json", SETTING)
+    record.add(run(config="configs/quickstart/fcos_sepc_lite.py", overrides=("x=1",)), METRICS)
+    variant = "model.head.trunk.variant=sepc_lite"
+    assert run(config="configs/quickstart/fcos_sepc.py", overrides=(variant, "x=1")) in record
+    with pytest.raises(ValueError, match=r"was .*variant=sepc_lite.* now it is"):
+        assert run(config="configs/quickstart/fcos_sepc.py", overrides=("x=1",)) in record

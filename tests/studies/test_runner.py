@@ -1,4 +1,4 @@
-"""The runner with a train_net.py that takes no time."""
+"""Tests of the runner with a train_net.py that takes no time."""
 
 import json
 import os

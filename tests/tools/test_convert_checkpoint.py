@@ -18,7 +18,7 @@ from sepc.d2.engine import Checkpointer
 
 from ..checkpoint.reference import layout_of, seeded
 from ..d2.helpers import image_input
-from ..d2.released import RELEASED, convert_tool, released_config
+from ..d2.released import RELEASED, call_convert, convert_tool, released_config
 
 NAME = "retinanet_R_50_FPN_pconv_1x"
 CONFIG = RELEASED / f"{NAME}.py"
@@ -34,22 +34,15 @@ def coco_classes():
     return [x.replace(" ", "_") for x in convert_tool.classes_of(released_config(NAME))]
 
 
-def call(folder, content, *flags, config=CONFIG, source="theirs.pth", out="ours.pth"):
-    if content is not None:
-        torch.save(content, folder / source)
-    arguments = [str(folder / source), str(folder / out), "--config-file", str(config)]
-    return convert_tool.main([*arguments, *flags])
-
-
-def run(folder, content, *flags, out="ours.pth", **others):
-    assert call(folder, content, *flags, out=out, **others) == 0
+def run(folder, content, *flags, out="ours.pth", config=CONFIG, **others):
+    assert call_convert(content, folder, config, *flags, out=out, **others) == 0
     return torch.load(folder / out, weights_only=True)
 
 
-def fails(folder, content, message, *flags, **others):
+def fails(folder, content, message, *flags, config=CONFIG, **others):
     before = set(os.listdir(folder))
     with redirect_stderr(io.StringIO()) as told:
-        assert call(folder, content, *flags, **others) == 2
+        assert call_convert(content, folder, config, *flags, **others) == 2
     assert re.match(f"error: .*{message}", told.getvalue()), told.getvalue()
     made = set(os.listdir(folder)) - before - {others.get("source", "theirs.pth")}
     assert made == set(), "an output file is left"

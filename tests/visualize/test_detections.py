@@ -1,4 +1,4 @@
-"""The sheet of ground truth and detections."""
+"""Tests of the sheet of ground truth and detections."""
 
 import json
 
@@ -35,7 +35,7 @@ def draw(data, results, **options):
 
 
 def colored(picture):
-    """Pixels of boxes: neither black, white nor gray."""
+    """Find pixels of boxes: neither black, white nor gray."""
     return np.ptp(picture.astype(int), axis=2) > 60
 
 

@@ -1,4 +1,4 @@
-"""The figure of a trunk."""
+"""Tests of the figure of a trunk."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is recorded of a trunk: terms, offsets and statistics, against the layers themselves."""
+"""Tests of the terms, offsets and statistics recorded of a trunk, against its layers."""
 
 import pytest
 import torch

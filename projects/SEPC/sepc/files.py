@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives the name of a temporary file to write, which takes the name ``path`` on success.
+    """Write a file whole or not at all: give a temporary name, which becomes ``path`` on success.
 
     Folders above it are made. After an error nothing is left, and a file that was there stays.
     """

@@ -1,40 +1,64 @@
-"""How a command-line tool ends: its exit status, and what it tells of an error."""
+"""Exit status of a command-line tool, and what it tells of an error."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import torch.distributed as dist
+
+
+@contextlib.contextmanager
+def exit_on_error(*kinds: type[Exception], stopped: str = "Stopped.") -> Iterator[None]:
+    """Turn errors of these kinds, and a stop by a signal, into one line on stderr and an exit.
+
+    Args:
+        kinds: errors that the user can mend. What is left is a defect and keeps its traceback.
+        stopped: what to tell after a Ctrl-C that says nothing itself.
+
+    Raises:
+        SystemExit: with 2 after an error, as argparse has it; with 128 and the number of the
+            signal, as shells expect, after a KeyboardInterrupt, whose attribute ``signum`` may
+            name another signal than SIGINT.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print(str(stop) or f"\n{stopped}", file=sys.stderr)
+        raise SystemExit(128 + getattr(stop, "signum", signal.SIGINT)) from None
+    except kinds as error:
+        several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+        process = f" (process {dist.get_rank()})" if several else ""
+        print(f"error{process}: {one_line(error)}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 def exit_status(
     job: Callable[[], None], *others: type[Exception], stopped: str = "Stopped."
 ) -> int:
-    """Do the job of a tool; tell in one line on stderr why it has failed or that it was stopped.
+    """Do the job of a tool and return its exit status, see :func:`exit_on_error`.
 
     Args:
         job: what the tool does.
-        others: errors that the user can mend, as ValueError and OSError always are. What is left is
-            a defect and keeps its traceback.
+        others: errors that the user can mend, as ValueError and OSError always are.
         stopped: what to tell after Ctrl-C.
 
     Returns:
-        0; 2 after an error, as argparse has it; 130 after Ctrl-C.
+        0; 2 after an error; 130 after Ctrl-C.
     """
-    mendable: tuple[type[Exception], ...] = (ValueError, OSError, *others)
     try:
-        job()
-    except KeyboardInterrupt:
-        print(f"\n{stopped}", file=sys.stderr)
-        return 130
-    except mendable as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+        with exit_on_error(ValueError, OSError, *others, stopped=stopped):
+            job()
+    except SystemExit as end:
+        return int(end.code or 0)
     return 0
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, without line breaks."""
+    """Text of an error without line breaks, or the name of its class."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{os.fspath(error.filename)}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

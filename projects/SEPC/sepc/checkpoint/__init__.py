@@ -1,4 +1,4 @@
-"""Names of other implementations' weights in ours: pure functions on state dicts."""
+"""Conversion of other implementations' weights: pure functions on state dicts."""
 
 from .names import convert_state_dict, restore_state_dict
 

@@ -1,4 +1,4 @@
-"""Weights of others for one particular model: renamed, checked against it, and accounted for."""
+"""Conversion of others' weights for one model: renamed, checked against it, accounted for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .backbone_names import backbone_rules, is_resnet
-from .names import convert_state_dict, restore_state_dict
+from .names import backbone_rules, convert_state_dict, is_resnet, restore_state_dict
 from .renaming import rename
 from .report import Report
 
@@ -20,7 +19,7 @@ _COUNTER = "num_batches_tracked"
 def convert_weights(
     weights: Mapping[str, Tensor], model: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], Report]:
-    """Weights of a whole detector, or of its backbone alone, under the names of a model.
+    """Convert weights of a whole detector, or of its backbone alone, to the names of a model.
 
     A backbone is a ResNet of torchvision or timm; its classifier is left out, and nothing else of
     the model is expected.
@@ -54,7 +53,7 @@ def convert_weights(
 def restore_weights(
     weights: Mapping[str, Tensor], model: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], Report]:
-    """The way back of a whole detector: the weights of a model under the names of mmdetection.
+    """Convert the weights of a whole model back to the names of mmdetection.
 
     Args:
         weights: under our names.
@@ -75,7 +74,7 @@ def restore_weights(
 
 
 def _part_of_backbone(model: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
-    """What of the model an ImageNet backbone is to fill: it has no offsets, which start at zero."""
+    """Select what an ImageNet backbone is to fill: it has no offsets, which start at zero."""
     backbone = {name: value for name, value in model.items() if name.startswith(BACKBONE)}
     offsets = [name for name in backbone if re.search(r"\.conv2_offset\.|\.offset\.", name)]
     if offsets:
@@ -89,7 +88,7 @@ def _without_classifier(weights: Mapping[str, Tensor], report: Report) -> dict[s
 
 
 def _without_constants(weights: Mapping[str, Tensor], report: Report) -> dict[str, Tensor]:
-    """Without GFL's list of distances 0 to B, which mmdetection keeps with the weights."""
+    """Drop GFL's list of distances 0 to B, which mmdetection keeps with the weights."""
     name = "bbox_head.integral.project"
     kept = dict(weights)
     if name in kept:
@@ -129,7 +128,7 @@ def _fitted(
 
 
 def _hint(name: str, value: Tensor, expected: Tensor) -> str:
-    """A word on predictors with one output more for the background."""
+    """Hint at predictors with one output more for the background."""
     if not name.endswith(("cls_score.weight", "cls_score.bias")):
         return ""
     anchors = value.shape[0] - expected.shape[0]
@@ -144,7 +143,10 @@ def _hint(name: str, value: Tensor, expected: Tensor) -> str:
 def _fill_counters(
     converted: dict[str, Tensor], model: Mapping[str, Tensor], report: Report
 ) -> None:
-    """Counters of batches mean nothing at a fixed momentum; files before torch 0.4.1 lack them."""
+    """Set missing counters of batches to zero: files before torch 0.4.1 lack them.
+
+    They mean nothing at a fixed momentum.
+    """
     for name in model:
         norm = name.removesuffix(_COUNTER)
         if name.endswith(_COUNTER) and name not in converted and f"{norm}running_mean" in converted:

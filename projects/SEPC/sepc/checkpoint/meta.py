@@ -1,4 +1,4 @@
-"""What mmdetection writes beside the weights, against what they are converted for.
+"""Check of what mmdetection writes beside the weights against what they are converted for.
 
 Some detectors have the same weights and mean other things by them: RetinaNet and FreeAnchor, with
 and without padding, with the classes in another order. Names and shapes don't tell these apart.
@@ -24,7 +24,7 @@ _PADDING = re.compile(r"lcconv_padding\s*=\s*([01])")
 def check_meta(
     meta: Mapping[str, Any], *, detector: str, head_padding: str, classes: Sequence[str] | None
 ) -> list[str]:
-    """Compare as far as the file goes.
+    """Compare detector, padding and classes of a file with those of a config, as far as it tells.
 
     Args:
         meta: of the file.

@@ -20,7 +20,7 @@ _HASH = re.compile(r"-([0-9a-f]{8})\.\w+$")
 
 
 class Checkpoint(NamedTuple):
-    """What is used of a checkpoint.
+    """Content of a checkpoint that is used.
 
     Attributes:
         weights: names to tensors.
@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """The weights of a file: a state dict, by itself or under "state_dict" or "model".
+    """Read the weights of a file: a state dict, by itself or under "state_dict" or "model".
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -64,7 +64,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def read_data(path: str | os.PathLike[str]) -> Any:
-    """What a ``.pkl`` file or a file of ``torch.save`` holds, if that is data and nothing else.
+    """Read a ``.pkl`` file or a file of ``torch.save`` that holds data and nothing else.
 
     Raises:
         ValueError: if it is damaged, of another kind, or asks for code to be run.

@@ -23,11 +23,11 @@ class Rule(NamedTuple):
     ours: str
 
     def under(self, theirs: str, ours: str) -> Rule:
-        """The rule for the same module as a part of another."""
+        """Make the rule for the same module as a part of another."""
         return Rule(theirs + self.theirs, ours + self.ours)
 
     def swapped(self) -> Rule:
-        """The rule that reads the other way."""
+        """Make the rule that reads the other way."""
         return Rule(self.ours, self.theirs)
 
 
@@ -60,7 +60,7 @@ def _applied(name: str, rules: Iterable[Rule]) -> Iterator[str]:
 
 @cache
 def _parse(template: str) -> tuple[re.Pattern[str], dict[str, int]]:
-    """The names that fit a template, and what is added to each of its numbers."""
+    """Parse a template: the names that fit it, and what is added to each of its numbers."""
     fields = list(_FIELD.finditer(template))
     texts = _FIELD.sub("\0", template).split("\0")
     pattern = re.escape(texts[0])

@@ -1,4 +1,4 @@
-"""What became of each weight in a conversion."""
+"""Report of a conversion: what became of each weight."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_NAMED = 10
 
 @dataclass
 class Report:
-    """The account of a conversion.
+    """Account of a conversion.
 
     Attributes:
         mapped: new name by old name.
@@ -31,7 +31,8 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def check(self) -> None:
-        """
+        """Raise an error if the conversion is not complete.
+
         Raises:
             ValueError: if something is left over on either side, or has another shape.
         """
@@ -63,10 +64,10 @@ class Report:
         return [(text, items) for text, items in problems if items]
 
 
-def some(items: list[str]) -> str:
-    """The first ones, and how many more there are."""
+def some(items: list[str], separator: str = ", ") -> str:
+    """Join the first items, and the number of those left out; "none" without items."""
     more = f" and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else ""
-    return ", ".join(items[:MAX_NAMED]) + more
+    return separator.join(items[:MAX_NAMED]) + more or "none"
 
 
 def _part(name: str) -> str:

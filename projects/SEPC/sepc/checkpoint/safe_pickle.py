@@ -1,4 +1,4 @@
-"""Pickle files that hold data: arrays, tensors and plain containers. Nothing else is made."""
+"""Reader of pickle files that makes arrays, tensors and plain containers, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 
 def load_pickle(file: IO[bytes], *, encoding: str = "latin1") -> Any:
-    """What :func:`pickle.load` returns, for a file that holds nothing but data.
+    """Load a file as :func:`pickle.load` does, if it holds nothing but data.
 
     Args:
         file: open for reading.
@@ -26,7 +26,7 @@ def load_pickle(file: IO[bytes], *, encoding: str = "latin1") -> Any:
 
 
 def numpy_constructors() -> list[Any]:
-    """What pickles of numpy's arrays and scalars are made with; none of it runs code."""
+    """Functions that pickles of numpy's arrays and scalars are made with; none runs code."""
     array = np.zeros(1)
     dtypes = {type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"]}
     return [
@@ -40,12 +40,12 @@ def numpy_constructors() -> list[Any]:
 
 
 def _storage(data: bytes) -> Any:
-    """In place of torch's own, which would unpickle anything."""
+    """Load a tensor's storage in place of torch's own function, which would unpickle anything."""
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def _encode(text: str, encoding: str = "utf-8") -> bytes:
-    """In place of ``codecs.encode``, which has other codecs than those of text."""
+    """Encode text in place of ``codecs.encode``, which has other codecs than those of text."""
     if encoding not in ("latin1", "utf-8"):
         raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
     return text.encode(encoding)

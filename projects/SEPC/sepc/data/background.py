@@ -5,7 +5,7 @@ import numpy as np
 
 
 def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A textured background: float32 (height, width, 3) in RGB, [0, 255]."""
+    """Make a textured background: float32 (height, width, 3) in RGB, [0, 255]."""
     base, contrast = rng.uniform(50, 205), rng.uniform(10, 50)
     along = _ramp(rng.uniform(0, 2 * np.pi), height, width)
     image = (base + contrast * along)[..., None] + rng.uniform(-22, 22, 3)
@@ -21,7 +21,7 @@ def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _ramp(angle: float, height: int, width: int) -> np.ndarray:
-    """From -1 to 1 across the image in the direction of the angle."""
+    """Ramp from -1 to 1 across the image in the direction of the angle."""
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.sin(angle)
     x = np.linspace(-1, 1, width, dtype=np.float32) * np.cos(angle)
     return (x + y) / (abs(np.sin(angle)) + abs(np.cos(angle)))
@@ -40,7 +40,7 @@ def _stripes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _blobs(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Smooth spots without an edge."""
+    """Add smooth spots without an edge."""
     height, width = image.shape[:2]
     y, x = np.ogrid[:height, :width]
     for _ in range(rng.integers(0, 5)):

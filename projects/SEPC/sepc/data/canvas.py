@@ -15,13 +15,13 @@ _TRIES = 12
 
 
 def smallest_side(short_edge: int) -> float:
-    """The longer side of the smallest objects in an image with this shorter edge, in pixels."""
+    """Longer side of the smallest objects in an image with this shorter edge, in pixels."""
     return max(4.0, short_edge / 32)
 
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One annotated thing of a scene.
+    """Annotated object, or group of objects, of a scene.
 
     Attributes:
         label: index into :data:`~sepc.data.shapes.SHAPES`.
@@ -36,7 +36,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """``image`` uint8 (H, W, 3) in RGB, and what is to be found in it."""
+    """Image, uint8 (H, W, 3) in RGB, and the objects to be found in it."""
 
     image: np.ndarray
     objects: list[SceneObject]
@@ -62,7 +62,7 @@ class Canvas:
         return Scene(np.round(self.image).astype(np.uint8), objects)
 
     def add_object(self, label: int, size: float) -> None:
-        """Adds an object where enough of it and of the earlier things stays visible, if anywhere.
+        """Add an object where enough of it and of the earlier things stays visible, if anywhere.
 
         What would be hidden too much is left out of the image as well, so that everything that can
         be seen is annotated.
@@ -76,7 +76,7 @@ class Canvas:
                 return
 
     def add_crowd(self, label: int) -> None:
-        """Adds a group of tiny objects that is annotated as one region."""
+        """Add a group of tiny objects that is annotated as one region."""
         short = min(self.height, self.width)
         radius = short * self.rng.uniform(0.1, 0.2)
         center = self._position(2 * radius)
@@ -100,7 +100,7 @@ class Canvas:
         return outline(SHAPES[label], aspect=aspect, angle=self.rng.uniform(-0.4, 0.4))
 
     def _position(self, size: float) -> np.ndarray:
-        """The (x, y) of a center from which a box of this size reaches at most 15% outside."""
+        """Draw the (x, y) of a center from which a box of this size reaches at most 15% outside."""
         edges = np.array([self.width, self.height])
         margin = np.minimum(0.35 * size, 0.45 * edges)
         return self.rng.uniform(margin, edges - margin)
@@ -108,7 +108,7 @@ class Canvas:
     def _claim(
         self, mask: np.ndarray, top: int, left: int, label: int, crowd: bool = False
     ) -> bool:
-        """Gives the pixels of the mask to a new thing, unless too little of some thing stays."""
+        """Give the pixels of the mask to a new object, unless too little of one stays visible."""
         inside, window = self._clip(mask.shape, top, left)
         full_area, visible = int(mask.sum()), mask[inside]
         if visible.sum() < max(MIN_VISIBLE * full_area, _MIN_PIXELS):
@@ -127,7 +127,7 @@ class Canvas:
     def _clip(
         self, shape: tuple[int, ...], top: int, left: int
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """The part of a patch that lies in the image: in the patch's and in the image's rows."""
+        """Slices of the part of a patch that lies in the image: of the patch, and of the image."""
         y0, x0 = max(top, 0), max(left, 0)
         y1, x1 = min(top + shape[0], self.height), min(left + shape[1], self.width)
         y1, x1 = max(y0, y1), max(x0, x1)
@@ -148,7 +148,7 @@ class Canvas:
 
 
 def _contrasting_color(rng: np.random.Generator, label: int, under: np.ndarray) -> np.ndarray:
-    """A color near the class's typical hue that stands out from the mean color below it."""
+    """Pick a color near the class's typical hue that stands out from the mean color below it."""
     best, best_distance = under, -1.0
     for _ in range(8):
         hue = (label / len(SHAPES) + rng.normal(0, 0.03)) % 1.0
@@ -163,7 +163,7 @@ def _contrasting_color(rng: np.random.Generator, label: int, under: np.ndarray) 
 
 
 def _texture(rng: np.random.Generator, height: int, width: int, size: float) -> np.ndarray:
-    """Added to an object's color: float (height, width, 1)."""
+    """Texture to add to an object's color: float (height, width, 1)."""
     y, x = np.mgrid[:height, :width] / size
     angle = rng.uniform(0, 2 * np.pi)
     along = x * np.cos(angle) + y * np.sin(angle)

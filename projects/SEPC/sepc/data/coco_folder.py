@@ -1,4 +1,4 @@
-"""Writes generated scenes in the folder layout of COCO 2017."""
+"""Writer of generated scenes in the folder layout of COCO 2017."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from .canvas import Scene
 from .categories import category_table
 from .polygons import mask_to_polygons, mask_to_run_lengths
-from .progress import progress_over
+from .progress import progress as with_progress
 from .scenes import GENERATOR_VERSION, generate_scene
 from .shift import SHIFTS, check_shifts, shift_image
 
@@ -41,7 +41,7 @@ def write_dataset(
     overwrite: bool = False,
     progress: bool = True,
 ) -> bool:
-    """Generates a data set, unless the folder has it already.
+    """Generate a data set, unless the folder has it already.
 
     The folder has COCO's layout: ``annotations/instances_train2017.json``,
     ``annotations/instances_val2017.json``, ``train2017/000000000001.jpg`` ... and ``val2017/...``.
@@ -104,7 +104,9 @@ def write_dataset(
                         for number, name in names.items()
                     ],
                 }
-                for index in progress_over(count, f"{split} images", show=progress):
+                for index in with_progress(
+                    range(count), total=count, description=f"{split} images", show=progress
+                ):
                     scene = generate_scene(
                         seed=seed, split=split, index=index, height=height, width=width
                     )
@@ -165,7 +167,7 @@ def _put_in_place(partial: Path, folder: Path, settings: dict[str, Any], overwri
 
 @contextlib.contextmanager
 def _naming(folder: Path) -> Iterator[None]:
-    """Adds the folder to errors of the file system."""
+    """Add the folder to errors of the file system."""
     try:
         yield
     except FileExistsError:
@@ -191,7 +193,7 @@ def _info(settings: dict[str, Any]) -> dict[str, Any]:
 def _add_scene(
     content: dict[str, Any], scene: Scene, image_id: int, shape_ids: list[int], folder: Path
 ) -> None:
-    """Writes the image of one scene and appends its entries to the content of the json."""
+    """Write the image of one scene and append its entries to the content of the json."""
     file_name = f"{image_id:012d}.jpg"
     written, jpeg = cv2.imencode(".jpg", scene.image[..., ::-1], _JPEG_FLAGS)
     if not written:

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def mask_to_polygons(mask: np.ndarray) -> list[list[float]]:
-    """The outline of a mask along the pixel edges.
+    """Trace the outline of a mask along the pixel edges.
 
     Filled by ``pycocotools`` the polygons give the same mask again. A hole, which COCO's polygons
     cannot express, is tied to the outline around it by a seam of no width.
@@ -41,7 +41,7 @@ def mask_to_polygons(mask: np.ndarray) -> list[list[float]]:
 
 
 def _simplify(points: np.ndarray) -> np.ndarray:
-    """Drops repeated points and points in the middle of an axis-aligned edge."""
+    """Drop repeated points and points in the middle of an axis-aligned edge."""
     points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
     before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
     straight = np.any((before == points) & (points == after), axis=1)
@@ -51,9 +51,9 @@ def _simplify(points: np.ndarray) -> np.ndarray:
 
 
 def mask_to_run_lengths(mask: np.ndarray) -> dict[str, Any]:
-    """COCO's uncompressed run lengths: ``{"size": [H, W], "counts": [...]}``, down the columns.
+    """Encode a mask as COCO's uncompressed run lengths: ``{"size": [H, W], "counts": [...]}``.
 
-    The counts alternate between zeros and ones and begin with zeros.
+    The counts go down the columns, alternate between zeros and ones, and begin with zeros.
     """
     flat = np.concatenate([[False], mask.ravel(order="F")])
     starts = np.flatnonzero(flat[1:] != flat[:-1])

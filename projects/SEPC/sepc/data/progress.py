@@ -1,4 +1,4 @@
-"""Progress of a loop: tqdm's bar where tqdm is installed, a line now and then elsewhere."""
+"""Progress report of a loop: tqdm's bar where tqdm is installed, a line now and then elsewhere."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -7,23 +7,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def progress_over(total: int, description: str, *, show: bool = True) -> Iterator[int]:
-    """Yields ``range(total)`` and reports on standard error how far it is."""
-    if not show:
-        yield from range(total)
-        return
-    yield from progress(range(total), total=total, description=description, unit="image")
-
-
 def progress(
-    items: Iterable[T], *, total: int | None, description: str, unit: str = "image"
+    items: Iterable[T],
+    *,
+    total: int | None,
+    description: str,
+    unit: str = "image",
+    show: bool = True,
 ) -> Iterator[T]:
-    """Yields the items and reports on standard error how far it is.
+    """Yield the items and report on standard error how far it is.
 
     Args:
         total: number of items; None if that is not known before.
         unit: what an item is called.
+        show: whether to report at all.
     """
+    if not show:
+        yield from items
+        return
     try:
         from tqdm import tqdm
     except ImportError:

@@ -1,4 +1,4 @@
-"""Scenes with objects of several classes over five octaves of size."""
+"""Generator of scenes with objects of several classes over five octaves of size."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _SPLITS = {"train": 0, "val": 1}
 
 
 def generate_scene(*, seed: int, split: str, index: int, height: int, width: int) -> Scene:
-    """Makes one scene, which depends on nothing but the arguments.
+    """Make one scene, which depends on nothing but the arguments.
 
     The longer sides of the objects span five octaves, from 1/32 of the image's shorter edge (at
     least 4 pixels) to a little over the edge itself, with fewer at both ends. Objects are turned a

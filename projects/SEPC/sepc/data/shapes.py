@@ -39,7 +39,7 @@ _CONTOURS: dict[str, list[np.ndarray]] = {
 
 
 def outline(shape: str, *, aspect: float = 1.0, angle: float = 0.0) -> list[np.ndarray]:
-    """Contours of one shape, stretched, then rotated.
+    """Make the contours of one shape, stretched, then rotated.
 
     Args:
         shape: one of :data:`SHAPES`.
@@ -63,7 +63,7 @@ def outline(shape: str, *, aspect: float = 1.0, angle: float = 0.0) -> list[np.n
 
 
 def rasterize(contours: list[np.ndarray]) -> tuple[np.ndarray, int, int]:
-    """Fills contours that are given in pixels.
+    """Fill contours that are given in pixels.
 
     Args:
         contours: (P, 2) as (x, y); pixel (row i, column j) covers [j, j + 1) x [i, i + 1).

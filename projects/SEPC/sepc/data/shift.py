@@ -9,7 +9,7 @@ Shift = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 def _contrast(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Less of it, and darker."""
+    """Take contrast away, and darken."""
     return (image - 127.5) * rng.uniform(0.4, 0.6) + 127.5 - rng.uniform(20, 40)
 
 
@@ -23,7 +23,7 @@ def _noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _color(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """A warm cast, as of evening light."""
+    """Add a warm cast, as of evening light."""
     gains = np.array([1.2, 1.0, 0.7]) * rng.uniform(0.95, 1.05, 3)
     return image * gains.astype(np.float32)
 
@@ -40,7 +40,7 @@ SHIFTS: dict[str, Shift] = {
 def shift_image(
     image: np.ndarray, shifts: Sequence[str], *, seed: int, split: str, index: int
 ) -> np.ndarray:
-    """An image as it looks under some shifts; each varies a little from image to image.
+    """Change an image by some shifts; each varies a little from image to image.
 
     Args:
         image: uint8 (H, W, 3) in RGB.
@@ -63,7 +63,7 @@ def shift_image(
 
 
 def check_shifts(shifts: Sequence[str]) -> None:
-    """Raises ValueError for a name that is none of :data:`SHIFTS`."""
+    """Raise ValueError for a name that is none of :data:`SHIFTS`."""
     unknown = [name for name in shifts if name not in SHIFTS]
     if unknown:
         raise ValueError(f"expected shifts among {', '.join(SHIFTS)}, got {', '.join(unknown)}")

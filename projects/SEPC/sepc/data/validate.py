@@ -1,4 +1,4 @@
-"""Checks data in COCO's format before a training depends on it."""
+"""Check of data in COCO's format before a training depends on it."""
 
 import json
 import math
@@ -19,7 +19,7 @@ def validate_coco(
     *,
     evaluation: bool = False,
 ) -> None:
-    """Checks a file of COCO's instance annotations and that its images are there.
+    """Check a file of COCO's instance annotations and that its images are there.
 
     The images are looked up in a listing of their folder; they are not opened.
 
@@ -78,7 +78,7 @@ def _found(content: dict[str, Any]) -> str:
 
 
 def _unique_ids(entries: list[Any], kind: str, keys: tuple[str, ...]) -> set[Any]:
-    """Checks that each entry has the keys, and that no two have the same id."""
+    """Check that each entry has the keys, and that no two have the same id."""
     needed, ids = set(keys), set()
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
@@ -121,7 +121,7 @@ def _check_annotations(annotations: list[Any], image_ids: set[Any], category_ids
 
 
 def _check_images(file_names: list[str], folder: Path, json_path: Path) -> None:
-    """Looks for the images by listing each folder once, which is faster than asking for each."""
+    """Look for the images by listing each folder once, which is faster than asking for each."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for file_name in file_names:
         subfolder, name = os.path.split(file_name)

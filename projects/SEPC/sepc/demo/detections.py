@@ -8,9 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..visualize.boxes import draw_box, draw_label
-from ..visualize.colors import CYCLE, bgr
-from ..visualize.sheets import scaled_to
+from ..visualize.drawing import CYCLE, bgr, draw_box, draw_label, scaled_to
 
 #: smaller images are enlarged for drawing, so that labels can be read
 READABLE_SIDE = 512

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data.progress import progress
 from ..files import atomic_write
-from ..visualize.sheets import read_image, write_picture
+from ..visualize.drawing import read_image, write_picture
 from .detections import Detections, Detector
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}

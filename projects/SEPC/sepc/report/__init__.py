@@ -1,4 +1,4 @@
-"""A training as one page of HTML."""
+"""Report of a training as one page of HTML."""
 
 from .page import write_report
 from .run import Run

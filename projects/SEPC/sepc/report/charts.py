@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..visualize.curves import PANELS, Metrics, new_figure
+from ..visualize.curves import COLORS, PANELS, Metrics, new_figure
 
 # drawn in these, then exchanged for the page's
 _INK = "#010203"
-_LINES = {"#0072b2": "var(--c0)", "#d55e00": "var(--c1)", "#009e73": "var(--c2)"}
+_LINES = dict(zip(COLORS, ("var(--c0)", "var(--c1)", "var(--c2)"), strict=False))
 
 
 def curves_as_svg(runs: Mapping[str, Metrics]) -> dict[str, str]:
@@ -46,7 +46,7 @@ def curves_as_svg(runs: Mapping[str, Metrics]) -> dict[str, str]:
 
 
 def _for_page(svg: str, *, label: str, number: int) -> str:
-    """Without what only a file of its own needs, and with names that are unique in the page."""
+    """Strip what only a file of its own needs, and make names unique in the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)

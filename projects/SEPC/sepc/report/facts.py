@@ -1,4 +1,4 @@
-"""What a training's files tell about it."""
+"""Facts about a training, from the files it left."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def coco_table(run: Run, metrics: Metrics) -> dict[str, float]:
 
 
 def ap_per_size(table: Mapping[str, float]) -> dict[str, float]:
-    """ "small (under 32 px)" and so on to AP."""
+    """AP by size of the objects: "small (under 32 px)" and so on."""
     return {size: table[f"AP {size}"] for size in _SIZES.values() if f"AP {size}" in table}
 
 
 def ap_per_class(metrics: Metrics) -> dict[str, float]:
-    """Class to AP of the last evaluation; empty if it was not noted."""
+    """AP by class of the last evaluation; empty if it was not noted."""
     prefix = "bbox/AP-"
     return {
         name.removeprefix(prefix): values[-1]
@@ -73,7 +73,7 @@ def config_text(run: Run) -> str | None:
 
 
 def config_facts(run: Run) -> dict[str, str]:
-    """The settings that one asks for first."""
+    """Settings that one asks for first, by name."""
     facts = {key: str(value) for key, value in run.quickstart().items() if key != "data"}
     text = config_text(run) or ""
     for name, pattern in _CONFIG_KEYS.items():
@@ -84,7 +84,7 @@ def config_facts(run: Run) -> dict[str, str]:
 
 
 def environment(run: Run) -> tuple[dict[str, str], str]:
-    """Versions, and where they come from: the log of the training, or else this process."""
+    """Versions by package, and their source: the log of the training, or else this process."""
     log = run.folder / "log.txt"
     if log.is_file():
         found = _environment_of_log(log)
@@ -101,7 +101,7 @@ def environment(run: Run) -> tuple[dict[str, str], str]:
 
 
 def _environment_of_log(path: Path) -> dict[str, str]:
-    """The rows of Detectron2's table, the last one of the log, without the places of packages."""
+    """Rows of the last table of versions that Detectron2 logged, without the places of packages."""
     text = path.read_text(encoding="utf-8", errors="replace")
     tables = re.findall(r"Environment info:\s*\n-{5}.*\n((?:.+\n)*?)-{5}", text)
     if not tables:

@@ -1,4 +1,4 @@
-"""The report of a training: one HTML file that needs nothing but a browser."""
+"""Report of a training: one HTML file that needs nothing but a browser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 from ..files import atomic_write
@@ -14,18 +15,17 @@ from . import facts
 from .charts import curves_as_svg
 from .pictures import objects_per_size, picture_sections
 from .run import Run
-from .style import CSS
 
 
 def write_report(run: Run, path: str | os.PathLike[str] | None = None) -> Path:
-    """Write ``report.html``; what a training does not have is named in it instead.
+    """Write ``report.html`` of a training; what the training does not have is named in it.
 
     Args:
         run: with a metrics.json at least.
         path: default ``report.html`` in the folder of the training.
 
     Returns:
-        the path.
+        path of the page.
 
     Raises:
         FileNotFoundError, ValueError: see :func:`~sepc.visualize.read_metrics`.
@@ -40,7 +40,7 @@ def write_report(run: Run, path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def render(run: Run) -> str:
-    """The page as text."""
+    """Make the page as text."""
     metrics = read_metrics(run.metrics)
     table = facts.coco_table(run, metrics)
     sections = {
@@ -52,13 +52,15 @@ def render(run: Run) -> str:
     }
     body = "".join(f"<section><h2>{title}</h2>{html}</section>" for title, html in sections.items())
     title = escape(run.name)
+    style = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{CSS}</style>
+<style>
+{style}</style>
 </head>
 <body>
 <header><h1>{title}</h1>{_summary(run, metrics, table)}</header>
@@ -82,7 +84,7 @@ def _summary(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
 
 
 def _last_iteration(metrics: Metrics) -> int:
-    """Iterations done; they are counted from 0, and the last evaluation has the number after."""
+    """Number of iterations done: counted from 0, and the last evaluation has the number after."""
     trained = max((its[-1] + 1 for name, (its, _) in metrics.items() if "loss" in name), default=0)
     return trained or max(its[-1] for its, _ in metrics.values())
 

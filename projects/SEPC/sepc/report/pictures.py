@@ -1,4 +1,4 @@
-"""Detections beside ground truth, as pictures inside the page."""
+"""Pictures of detections beside ground truth, inside the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIDE = 300
 
 
 def data_uri(image: np.ndarray, *, quality: int = 82) -> str:
-    """An image (H, W, 3), BGR, as the address of a JPEG that is itself the picture."""
+    """Encode an image (H, W, 3), BGR, as the address of a JPEG that is itself the picture."""
     written, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not written:
         raise ValueError(f"expected an image to encode, got shape {image.shape}")
@@ -26,7 +26,7 @@ def data_uri(image: np.ndarray, *, quality: int = 82) -> str:
 
 
 def picture_sections(run: Run, *, worst: int = 6, first: int = 4) -> str:
-    """The worst images and the first ones, and how much is missed and wrong in all, as HTML.
+    """Show the first and the worst images, and how much is missed and wrong in all, as HTML.
 
     Raises:
         ValueError, FileNotFoundError: without data or results, or if they don't fit.

@@ -1,4 +1,4 @@
-"""Where the files of a training lie."""
+"""Places of the files of a training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """The output folder of a training, and the data that it was evaluated on where they are known.
+    """Output folder of a training, and the data that it was evaluated on where they are known.
 
     Args:
         folder: as `train_net.py` or the quick start leaves it.
@@ -55,11 +55,11 @@ class Run:
         return self.folder / "metrics.json"
 
     def quickstart(self) -> dict[str, Any]:
-        """The settings of a quick start, empty for another training."""
+        """Settings of a quick start, empty for another training."""
         return read_object(self.folder / "quickstart.json")
 
     def load_annotations(self) -> dict[str, Any]:
-        """Raises ValueError if they are not known or no annotations."""
+        """Read COCO's annotations; ValueError if they are not known or of another format."""
         if self.annotations is None or self.images is None:
             raise ValueError(
                 f"{self.folder}: the data of the evaluation are not known; expected "
@@ -71,7 +71,7 @@ class Run:
         return content
 
     def load_results(self) -> list[dict[str, Any]]:
-        """Raises ValueError if there are none, or of another format."""
+        """Read the detections; ValueError if there are none, or of another format."""
         if self.results is None:
             raise ValueError(
                 f"{self.folder} has no inference/coco_instances_results.json; expected "
@@ -88,7 +88,7 @@ class Run:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object, empty where there is none."""
+    """Read a JSON object, empty where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Results, and what a trunk does, as pictures."""
+"""Pictures of results and of what a trunk does."""
 
 from .curves import plot_training, read_metrics
 from .detections import draw_detections

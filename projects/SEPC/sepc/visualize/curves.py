@@ -1,4 +1,4 @@
-"""Losses, learning rate and AP over the iterations of a training."""
+"""Plots of losses, learning rate and AP over the iterations of a training."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write
+from .drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 Series = tuple[list[int], list[float]]
 Metrics = dict[str, Series]
 
 #: of the runs in a plot: dark enough for lines
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6bb1", "#555555")
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#8c6bb1", "#555555")
 MAX_TERMS = 8
 
 
 def read_metrics(path: str | os.PathLike[str]) -> Metrics:
-    """Reads a metrics.json as Detectron2 writes it: one JSON object with an iteration per line.
+    """Read a metrics.json as Detectron2 writes it: one JSON object with an iteration per line.
 
     Not every line has every metric, and the last line of a stopped training may be cut: a line that
     can't be read is left out, and so are values that are not finite. Of an iteration that was
@@ -53,7 +54,7 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
 
 
 def plot_training(runs: Mapping[str, str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
-    """Draws losses, learning rate and AP of one or several trainings for comparison.
+    """Draw losses, learning rate and AP of one or several trainings for comparison.
 
     Args:
         runs: name of the run to its metrics.json.
@@ -75,7 +76,7 @@ def plot_training(runs: Mapping[str, str | os.PathLike[str]], path: str | os.Pat
 
 
 def new_figure(*, figsize: tuple[float, float]) -> Any:
-    """An empty figure of matplotlib that needs no display."""
+    """Make an empty figure of matplotlib that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -85,12 +86,12 @@ def new_figure(*, figsize: tuple[float, float]) -> Any:
 
 
 def draw_losses(axes: Any, runs: Mapping[str, Metrics]) -> None:
-    """The total loss, and where there are few runs its terms."""
+    """Draw the total loss, and where there are few runs its terms."""
     terms = sorted({name for metrics in runs.values() for name in metrics if _is_loss(name)})
     styles = {"total_loss": "-"}
     if len(terms) * len(runs) <= MAX_TERMS:
         styles |= dict(zip(terms, cycle(("--", ":", "-.")), strict=False))
-    for color, (run, metrics) in zip(cycle(_COLORS), runs.items(), strict=False):
+    for color, (run, metrics) in zip(cycle(COLORS), runs.items(), strict=False):
         for name, style in styles.items():
             _line(axes, metrics, name, _label(run, runs, name), color=color, linestyle=style)
     axes.set_title("loss")
@@ -99,7 +100,7 @@ def draw_losses(axes: Any, runs: Mapping[str, Metrics]) -> None:
 
 
 def draw_learning_rate(axes: Any, runs: Mapping[str, Metrics]) -> None:
-    for color, (run, metrics) in zip(cycle(_COLORS), runs.items(), strict=False):
+    for color, (run, metrics) in zip(cycle(COLORS), runs.items(), strict=False):
         _line(axes, metrics, "lr", run, color=color)
     axes.set_title("learning rate")
     axes.set_ylim(bottom=0)
@@ -108,8 +109,8 @@ def draw_learning_rate(axes: Any, runs: Mapping[str, Metrics]) -> None:
 
 
 def draw_ap(axes: Any, runs: Mapping[str, Metrics]) -> None:
-    """AP (solid) and AP50 (dashed, hollow) of the evaluations."""
-    for color, (run, metrics) in zip(cycle(_COLORS), runs.items(), strict=False):
+    """Draw AP (solid) and AP50 (dashed, hollow) of the evaluations."""
+    for color, (run, metrics) in zip(cycle(COLORS), runs.items(), strict=False):
         for name, style, fill in (("bbox/AP50", "--", "none"), ("bbox/AP", "-", color)):
             label = _label(run, runs, name.removeprefix("bbox/"))
             marker = dict(marker="o", markerfacecolor=fill)

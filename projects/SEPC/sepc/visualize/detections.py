@@ -1,4 +1,4 @@
-"""Detections beside ground truth."""
+"""Pictures of detections beside ground truth."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from .boxes import Color, draw_box, draw_label
-from .colors import CYCLE, bgr
-from .sheets import read_image, scaled_to, sheet, titled, write_picture
+from .drawing import (
+    CYCLE,
+    Color,
+    bgr,
+    draw_box,
+    draw_label,
+    read_image,
+    scaled_to,
+    sheet,
+    titled,
+    write_picture,
+)
 
 
 def draw_detections(
@@ -26,7 +35,7 @@ def draw_detections(
     columns: int = 2,
     side: int = 384,
 ) -> None:
-    """Draws the first images of a data set, ground truth on the left and detections on the right.
+    """Draw the first images of a data set, ground truth on the left and detections on the right.
 
     Args:
         json_path: COCO's instance annotations.
@@ -74,7 +83,7 @@ def _panel(
     colors: dict[int, Color],
     side: int,
 ) -> np.ndarray:
-    """One enlarged image with its boxes; crowd regions are drawn thin."""
+    """Draw one enlarged image with its boxes; crowd regions are drawn thin."""
     panel, scale = scaled_to(image, side)
     for box in boxes:
         x, y, width, height = (round(v * scale) for v in box["bbox"])

@@ -1,4 +1,4 @@
-"""Which detections are right and which objects are missed, by COCO's own matching."""
+"""Matching of detections and objects as COCO's evaluation does it: right, wrong, missed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 @dataclass
 class ImageMatches:
-    """The outcome of one image; boxes are COCO's dicts with ``bbox`` and ``category_id``.
+    """Matches of one image; boxes are COCO's dicts with ``bbox`` and ``category_id``.
 
     Attributes:
         image: its entry in the annotations.
@@ -43,7 +43,7 @@ def match_detections(
     score_thresh: float,
     iou_thresh: float = 0.5,
 ) -> list[ImageMatches]:
-    """Match as COCO's evaluation does, the worst images first.
+    """Match detections with objects as COCO's evaluation does, the worst images first.
 
     Per image and class, the best detection takes the object it overlaps most, if by
     ``iou_thresh`` or more; at most 100 detections per class count.
@@ -91,7 +91,7 @@ def _evaluate(
     found: dict[int, dict[str, Any]],
     iou_thresh: float,
 ) -> list[dict[str, Any]]:
-    """COCO's outcome for each image and class that has a box, over objects of all sizes."""
+    """Run COCO's matching for each image and class that has a box, over objects of all sizes."""
     shared = {key: content[key] for key in ("images", "categories")}
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(

@@ -1,4 +1,4 @@
-"""Detections beside ground truth with what is wrong and what is missed marked."""
+"""Pictures of what a detector gets wrong and what it misses, beside ground truth."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from .boxes import draw_box, draw_label
-from .colors import GREEN, ORANGE, VERMILION, bgr
+from .drawing import (
+    GREEN,
+    ORANGE,
+    VERMILION,
+    Color,
+    bgr,
+    draw_box,
+    draw_label,
+    read_image,
+    scaled_to,
+    sheet,
+    titled,
+    write_picture,
+)
 from .matching import ImageMatches
-from .sheets import read_image, scaled_to, sheet, titled, write_picture
 
 _RIGHT, _WRONG, _MISSED = bgr(GREEN), bgr(VERMILION), bgr(ORANGE)
 _CROWD = (160, 160, 160)
@@ -57,7 +68,7 @@ def mistakes_of_image(
     *,
     side: int = 384,
 ) -> np.ndarray:
-    """Both panels of :func:`mistake_panels` beside each other, with titles; (H, W, 3), BGR."""
+    """Join both panels of :func:`mistake_panels`, with titles; (H, W, 3), BGR."""
     truth, found = mistake_panels(matches, image_folder, names, side=side)
     missed, wrong = count_mistakes(matches)
     name = Path(matches.image["file_name"]).name
@@ -70,7 +81,7 @@ def mistakes_of_image(
 
 
 def count_mistakes(matches: ImageMatches) -> tuple[str, str]:
-    """ "3 of 6 missed", "1 of 4 wrong"."""
+    """Numbers of mistakes as text: "3 of 6 missed", "1 of 4 wrong"."""
     return (
         f"{len(matches.missed)} of {len(matches.missed) + len(matches.found)} missed",
         f"{len(matches.wrong)} of {len(matches.wrong) + len(matches.right)} wrong",
@@ -84,7 +95,7 @@ def mistake_panels(
     *,
     side: int = 384,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ground truth (missed objects dashed) and detections (false positives thick) of one image.
+    """Draw ground truth (missed objects dashed) and detections (false positives thick) apart.
 
     Returns:
         two pictures (H, W, 3), BGR, their longer side ``side`` pixels.
@@ -97,24 +108,19 @@ def mistake_panels(
     for box in matches.found:
         draw_box(truth, _corners(box, scale), _RIGHT, thickness=1)
     for box in matches.missed:
-        _marked(truth, box, f"missed: {names[box['category_id']]}", scale, _MISSED, dashed=True)
+        _mark(truth, box, f"missed: {names[box['category_id']]}", scale, _MISSED, dashed=True)
     for box in matches.right:
         draw_box(found, _corners(box, scale), _RIGHT, thickness=1)
     for box in sorted(matches.wrong, key=lambda box: box["score"]):  # the best on top
         text = f"{names[box['category_id']]} {box['score']:.2f}"
-        _marked(found, box, text, scale, _WRONG, dashed=False)
+        _mark(found, box, text, scale, _WRONG, dashed=False)
     return truth, found
 
 
-def _marked(
-    panel: np.ndarray,
-    box: dict[str, Any],
-    text: str,
-    scale: float,
-    color: tuple[int, int, int],
-    *,
-    dashed: bool,
+def _mark(
+    panel: np.ndarray, box: dict[str, Any], text: str, scale: float, color: Color, *, dashed: bool
 ) -> None:
+    """Draw a thick box with a label."""
     x1, y1, x2, y2 = _corners(box, scale)
     draw_box(panel, (x1, y1, x2, y2), color, thickness=2, dashed=dashed)
     draw_label(panel, text, x1, y1, color)

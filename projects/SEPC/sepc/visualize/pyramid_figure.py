@@ -1,4 +1,4 @@
-"""One figure of what a trunk does to an image."""
+"""Figure of what a trunk does to an image."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..files import atomic_write
+from .curves import new_figure
 from .pyramid_panels import (
     frame,
     show_lengths,
@@ -62,10 +63,7 @@ def pyramid_figure(
     layers: Sequence[str] = (),
     points: Sequence[tuple[float, float]] = (),
 ) -> Any:
-    """The figure of :func:`plot_pyramid` itself, for a notebook."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    """Make the figure of :func:`plot_pyramid`, for a notebook."""
     if not record.inputs:
         raise ValueError("nothing was recorded: expected a call of the model in record_trunk")
     levels = list(levels) or [f"level {i}" for i in range(1, len(record.inputs) + 1)]
@@ -80,8 +78,8 @@ def pyramid_figure(
     width = max(2.1 * len(levels), 8.4)
     tile = width / len(levels) * image.shape[0] / image.shape[1]
     heights = (3.2, (0.95 * tile + 0.14) * count + 0.3, max(3.2, 0.24 * len(offsets) + 0.9))
-    figure: Any = Figure(figsize=(width, sum(heights)), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(width, sum(heights)))
+    figure.set_facecolor("white")
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
     _draw_top(top, record, image, levels)
     rows_and_columns = record.inputs[0].shape[-2:]
@@ -108,7 +106,7 @@ def pyramid_figure(
 def chosen_layers(
     offsets: dict[str, LayerOffsets], names: Sequence[str]
 ) -> dict[str, LayerOffsets]:
-    """The layers whose offsets are drawn: those named, or the default of :func:`plot_pyramid`."""
+    """Choose layers whose offsets are drawn: those named, or those of :func:`plot_pyramid`."""
     unknown = [name for name in names if name not in offsets]
     if unknown:
         known = list(offsets) or "none: nothing deforms in this trunk"
@@ -122,7 +120,7 @@ def chosen_layers(
 def cells_at(
     points: Sequence[tuple[float, float]], features: Tensor, cell: tuple[float, float]
 ) -> list[tuple[int, int]]:
-    """The cells (row, column) of a map (N, C, H, W) in which points (x, y) lie, each once.
+    """Find the cells (row, column) of a map (N, C, H, W) in which points (x, y) lie, each once.
 
     Args:
         cell: height and width of a cell, in pixels.
@@ -133,7 +131,7 @@ def cells_at(
 
 
 def strongest_cells(features: Tensor, *, count: int = 3) -> list[tuple[int, int]]:
-    """Cells of a map (C, H, W) that respond most, no two of them neighbors, best first."""
+    """Find the cells of a map (C, H, W) that respond most, no two of them neighbors, best first."""
     strength = features.abs().mean(dim=0).float().cpu()
     cells: list[tuple[int, int]] = []
     for index in strength.flatten().argsort(descending=True).tolist():
@@ -169,5 +167,5 @@ def _draw_bottom(
 
 
 def _without_version(path: str | os.PathLike[str]) -> dict[str, None]:
-    """Metadata that make the same picture the same file, whatever matplotlib wrote it."""
+    """Metadata of a file that make the same picture the same file, whatever matplotlib wrote it."""
     return {"Software": None} if os.fspath(path).endswith(".png") else {}

@@ -1,4 +1,4 @@
-"""The parts of the figure of a trunk, each drawn on axes of matplotlib."""
+"""Panels of the figure of a trunk, each drawn on axes of matplotlib."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .colors import GREEN, SKY, TERMS, VERMILION
+from .drawing import GREEN, SKY, TERMS, VERMILION
 from .pyramid_terms import TermNorms
 from .sampled_offsets import LayerOffsets, tap_positions
 from .scale_statistics import LevelStatistics
@@ -18,7 +18,7 @@ _INK, _FAINT = "#1f2328", "#8c959f"
 
 
 def show_map(axes: Any, features: Tensor, image_size: tuple[int, int]) -> None:
-    """How strongly each cell responds: the mean over channels of the absolute values.
+    """Draw how strongly each cell responds: the mean over channels of the absolute values.
 
     Args:
         features: (C, H, W).
@@ -32,7 +32,7 @@ def show_map(axes: Any, features: Tensor, image_size: tuple[int, int]) -> None:
 
 
 def frame(axes: Any) -> None:
-    """Axes without ticks."""
+    """Take the ticks from axes."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -48,7 +48,7 @@ def show_offsets(
     *,
     finest_cell: tuple[float, float],
 ) -> None:
-    """Where the taps of some output cells sample, on the image: rings without, dots with offsets.
+    """Draw where taps of some output cells sample: rings without, dots with offsets.
 
     Args:
         image: (H, W, 3), RGB.
@@ -83,7 +83,7 @@ def show_offsets(
 
 
 def _limit(axes: Any, points: np.ndarray, height: int, width: int) -> None:
-    """The image and the taps around it, as far as two thirds of the image beyond its border."""
+    """Show the image and the taps around it, up to two thirds of the image beyond its border."""
     border = 0.66
     low = np.maximum(points.min(axis=0), [-border * height, -border * width])
     high = np.minimum(points.max(axis=0), [(1 + border) * height, (1 + border) * width])
@@ -95,7 +95,7 @@ def _limit(axes: Any, points: np.ndarray, height: int, width: int) -> None:
 
 
 def show_terms(axes: Any, terms: Mapping[str, Sequence[TermNorms]], levels: Sequence[str]) -> None:
-    """The shares of the three terms, a bar for each level of each stage.
+    """Draw the shares of the three terms, a bar for each level of each stage.
 
     Args:
         terms: by layer, L norms each.
@@ -134,7 +134,7 @@ def show_terms(axes: Any, terms: Mapping[str, Sequence[TermNorms]], levels: Sequ
 def show_statistics(
     axes: Any, statistics: Mapping[str, LevelStatistics], levels: Sequence[str], *, of: str
 ) -> None:
-    """Each level's statistics against those of iBN, as boxes over the channels of all layers.
+    """Draw each level's statistics against iBN's, as boxes over the channels of all layers.
 
     Args:
         of: "shift" or "spread", see :class:`LevelStatistics`.
@@ -160,7 +160,7 @@ def show_statistics(
 
 
 def show_lengths(axes: Any, offsets: Mapping[str, LayerOffsets], levels: Sequence[str]) -> None:
-    """How far the taps of each kernel are moved at each level, in cells, as a table in colors.
+    """Draw how far each kernel's taps are moved at each level, in cells, as a table in colors.
 
     Args:
         offsets: one kernel at least.

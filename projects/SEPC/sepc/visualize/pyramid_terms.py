@@ -1,4 +1,4 @@
-"""How much each term of pyramid convolution gives to each level."""
+"""Norms of the terms of pyramid convolution: how much each gives to each level."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TERMS = ("finer", "same", "coarser")
 
 
 class TermNorms(NamedTuple):
-    """L2 norms of the terms of one output level; 0 where the pyramid has no such neighbor."""
+    """L2 norms of the three terms of one output level; 0 where the pyramid has no such neighbor."""
 
     finer: float
     same: float
@@ -28,7 +28,7 @@ class TermNorms(NamedTuple):
 
 
 def terms_of_levels(conv: PyramidConv, features: Sequence[Tensor]) -> list[dict[str, Tensor]]:
-    """The terms whose sum is the output of each level (SEPC, Eq. 1), each with its own bias.
+    """Compute the terms whose sum is each level's output (SEPC, Eq. 1), each with its own bias.
 
     Args:
         features: L maps (N, C, Hl, Wl).
@@ -48,7 +48,7 @@ def terms_of_levels(conv: PyramidConv, features: Sequence[Tensor]) -> list[dict[
 
 @torch.no_grad()
 def norms_of_terms(conv: PyramidConv, features: Sequence[Tensor]) -> list[TermNorms]:
-    """The norms of the terms at each of the L levels."""
+    """Compute the norms of the terms at each of the L levels."""
     norms = []
     for terms in terms_of_levels(conv, features):
         of = {name: float(term.float().norm()) for name, term in terms.items()}

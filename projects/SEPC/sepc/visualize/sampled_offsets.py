@@ -1,4 +1,4 @@
-"""Where the taps of deformable kernels sample, level by level."""
+"""Offsets of deformable kernels: where their taps sample, level by level."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..layers import DeformConv2d, PyramidConv, SharedConv
 
 @dataclass(frozen=True)
 class LayerOffsets:
-    """The offsets of one kernel.
+    """Offsets of one kernel.
 
     Attributes:
         levels: L tensors (N, groups, taps, 2, Ho, Wo), (y, x) in cells of the map that the kernel
@@ -37,7 +37,7 @@ class LayerOffsets:
 def offsets_of_layer(
     conv: PyramidConv | SharedConv, features: Sequence[Tensor]
 ) -> dict[str, LayerOffsets]:
-    """The offsets of those kernels of a layer that deform.
+    """Compute the offsets of those kernels of a layer that deform.
 
     Args:
         features: what the layer is given, L maps (N, C, Hl, Wl).
@@ -71,7 +71,7 @@ def _of_kernel(kernel: DeformConv2d, features: Sequence[Tensor], reads: int) -> 
 def tap_positions(
     offsets: LayerOffsets, level: int, cell: tuple[int, int], *, image: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Where the taps of one output position sample, regularly and with their offsets.
+    """Compute where the taps of one output cell sample, regularly and with their offsets.
 
     Args:
         level: of the output; one that deforms.

@@ -1,4 +1,4 @@
-"""The statistics of each level of a pyramid against those that iBN normalizes with."""
+"""Statistics of each level of a pyramid against those that iBN normalizes with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class LevelStatistics:
-    """Of what comes into a norm over the pyramid, per channel.
+    """Statistics per channel of what comes into a norm over the pyramid.
 
     Attributes:
         mean, var: (L, C), of each level by itself.
@@ -30,7 +30,7 @@ class LevelStatistics:
     used_var: Tensor
 
     def shift(self) -> Tensor:
-        """(L + 1, C): how far the means lie from the one in use, in its standard deviations.
+        """Distances (L + 1, C) of the means from the one in use, in its standard deviations.
 
         The last row is that of all levels together.
         """
@@ -38,7 +38,7 @@ class LevelStatistics:
         return (means - self.used_mean) / self._used_std()
 
     def spread(self) -> Tensor:
-        """(L + 1, C): standard deviations over the one in use; the last row as in :meth:`shift`."""
+        """Standard deviations (L + 1, C) over the one in use; the last row as in :meth:`shift`."""
         variances = torch.cat([self.var, self.integrated_var[None]])
         return variances.sqrt() / self._used_std()
 
@@ -48,7 +48,7 @@ class LevelStatistics:
 
 @torch.no_grad()
 def statistics_of_levels(norm: nn.Module, features: Sequence[Tensor]) -> LevelStatistics:
-    """Statistics of what ``norm`` is given, L maps (N, C, Hl, Wl).
+    """Compute the statistics of what ``norm`` is given, L maps (N, C, Hl, Wl).
 
     Raises:
         ValueError: if the pyramid has no position.
@@ -68,7 +68,7 @@ def statistics_of_levels(norm: nn.Module, features: Sequence[Tensor]) -> LevelSt
 
 
 def _in_use(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """(C,) each: the fixed statistics that the norm uses now, None if it takes those of a batch."""
+    """Fixed statistics (C,) that the norm uses now; None if it takes those of a batch."""
     mean, var = getattr(norm, "running_mean", None), getattr(norm, "running_var", None)
     # a frozen norm has no other statistics than these, whatever its mode
     takes_batch = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training

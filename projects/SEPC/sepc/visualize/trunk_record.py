@@ -1,4 +1,4 @@
-"""What a trunk computes on the way, seen from outside: its layers are hooked, not changed.
+"""Record of what a trunk computes on the way: its layers are hooked, not changed.
 
 with record_trunk(model) as record:
     model(inputs)
@@ -23,7 +23,7 @@ from .scale_statistics import LevelStatistics, statistics_of_levels
 
 @dataclass
 class TrunkRecord:
-    """What went through a trunk in its last call.
+    """Maps that went through a trunk in its last call.
 
     Attributes:
         inputs: the pyramid that came in, L maps (N, C, Hl, Wl).
@@ -39,7 +39,7 @@ class TrunkRecord:
     into_norms: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def terms(self) -> dict[str, list[TermNorms]]:
-        """Of each pyramid convolution, by layer: L norms of its three terms."""
+        """Compute L norms of the three terms of each pyramid convolution, by layer."""
         return {
             name: norms_of_terms(layer.conv, self._seen(self.into_convs, name))
             for name, layer in named_layers(self.trunk)
@@ -47,7 +47,7 @@ class TrunkRecord:
         }
 
     def offsets(self) -> dict[str, LayerOffsets]:
-        """Of each kernel that deforms, by layer and kernel."""
+        """Compute the offsets of each kernel that deforms, by layer and kernel."""
         found: dict[str, LayerOffsets] = {}
         for name, layer in named_layers(self.trunk):
             if isinstance(layer.conv, PyramidConv | SharedConv):
@@ -56,7 +56,7 @@ class TrunkRecord:
         return found
 
     def statistics(self) -> dict[str, LevelStatistics]:
-        """Of what each norm over the pyramid was given, by layer."""
+        """Compute statistics of what each norm over the pyramid was given, by layer."""
         return {
             name: statistics_of_levels(layer.norm.shared, self._seen(self.into_norms, name))
             for name, layer in named_layers(self.trunk)
@@ -71,7 +71,7 @@ class TrunkRecord:
 
 
 def find_trunk(model: nn.Module) -> SEPC | PyramidConvStack:
-    """The SEPC trunk of a model, or else its stack of pyramid convolutions.
+    """Find the SEPC trunk of a model, or else its stack of pyramid convolutions.
 
     Raises:
         ValueError: if it has none.
@@ -87,7 +87,7 @@ def find_trunk(model: nn.Module) -> SEPC | PyramidConvStack:
 
 
 def named_layers(trunk: SEPC | PyramidConvStack) -> list[tuple[str, PyramidLayer]]:
-    """The layers in their order: "stage 1" and so on, "classification", "localization"."""
+    """List the layers in their order: "stage 1" and so on, "classification", "localization"."""
     stages = trunk.stages if isinstance(trunk, SEPC) else trunk
     layers = {f"stage {i}": stage for i, stage in enumerate(stages, start=1)}
     if isinstance(trunk, SEPC):

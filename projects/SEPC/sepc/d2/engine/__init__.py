@@ -1,4 +1,4 @@
-"""What training needs beyond Detectron2: checks, whole checkpoints, exact resume, early stops.
+"""Training beyond Detectron2: checks, whole checkpoints, exact resume, early stops.
 
 A resumed training equals one that was never interrupted, as far as two runs of the same training do
 (the convolutions of some libraries differ in the last bit from run to run): it sees the same images
@@ -9,9 +9,8 @@ evaluation.
 """
 
 from .checkpoint import Checkpointer
-from .config import load_config
+from .config import default_output_dir, load_config
 from .data_stream import TrainingStream, build_train_loader
-from .errors import told_in_one_line
 from .evaluation import evaluate
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
 from .setup import (
@@ -36,11 +35,11 @@ __all__ = [
     "build_train_loader",
     "check_output_dir",
     "dataset_names",
+    "default_output_dir",
     "evaluate",
     "load_config",
     "number_of_processes",
     "rewind_metrics",
-    "told_in_one_line",
     "use_available_device",
     "warn_small_batch",
 ]

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent, and fit the model or say why not."""
+"""Checkpoints: written whole or not at all, and checked against the model when they are read."""
 
 import os
 from typing import Any
@@ -9,10 +9,9 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.utils.file_io import PathManager
 
 from ...checkpoint.reading import read_data
+from ...checkpoint.report import some
 from ...files import atomic_write
 from .classes import find_other_classes
-
-MAX_NAMED_KEYS = 10
 
 
 class Checkpointer(DetectionCheckpointer):
@@ -85,7 +84,7 @@ class Checkpointer(DetectionCheckpointer):
             self._parsed_url_during_load = None
 
     def _load_file(self, filename: str) -> dict[str, Any]:
-        """The formats of Detectron2, read as data alone: unlike there, no pickle runs code."""
+        """Read a file of Detectron2's formats as data alone: unlike there, no pickle runs code."""
         data = read_data(filename)
         if not isinstance(data, dict):
             raise ValueError(f"{filename}: expected a dict of weights, got {type(data).__name__}")
@@ -115,24 +114,24 @@ class Checkpointer(DetectionCheckpointer):
             for key, got, expected in incompatible.incorrect_shapes
         ]
         if shapes:
-            raise ValueError(f"{self._path} has other shapes than the model: {_some(shapes)}")
+            raise ValueError(f"{self._path} has other shapes than the model: {some(shapes, '; ')}")
         # The number of batches seen means nothing at a fixed momentum; converters drop it.
         missing = [k for k in incompatible.missing_keys if not k.endswith("num_batches_tracked")]
         if {name for name, _ in self.model.named_parameters()} <= set(missing):
             raise ValueError(
                 f"{self._path} has no weight of this model; "
-                f"expected keys such as {_some(missing[:3])}"
+                f"expected keys such as {some(missing[:3], '; ')}"
             )
         if self._strict and (missing or incompatible.unexpected_keys):
             raise ValueError(
                 f"{self._path} is not a checkpoint of this model: "
-                f"missing keys: {_some(missing)}; "
-                f"unexpected keys: {_some(incompatible.unexpected_keys)}"
+                f"missing keys: {some(missing, '; ')}; "
+                f"unexpected keys: {some(incompatible.unexpected_keys, '; ')}"
             )
         return incompatible
 
     def _with_own_class_predictors(self, incompatible: Any) -> Any:
-        """Without the keys of class predictors for another number of classes."""
+        """Excuse class predictors for another number of classes: they keep their own weights."""
         found = find_other_classes(self.model, incompatible.incorrect_shapes)
         if found is None:
             return incompatible
@@ -145,7 +144,7 @@ class Checkpointer(DetectionCheckpointer):
 
 
 def _of_caffe2(data: dict[str, Any]) -> dict[str, Any]:
-    """Detectron's own format; its ImageNet models have no "blobs"."""
+    """Weights of a file in Caffe2's format; its ImageNet models have no "blobs"."""
     blobs = data.get("blobs", data)
     weights = {key: value for key, value in blobs.items() if not key.endswith("_momentum")}
     return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
@@ -156,8 +155,3 @@ def _of_pycls(data: dict[str, Any], filename: str) -> dict[str, Any]:
         raise ValueError(f"{filename}: expected 'model_state' in a .pyth file, got {sorted(data)}")
     weights = {k: v for k, v in data["model_state"].items() if not k.endswith("batches_tracked")}
     return {"model": weights, "__author__": "pycls", "matching_heuristics": True}
-
-
-def _some(items: list[str]) -> str:
-    more = f" and {len(items) - MAX_NAMED_KEYS} more" if len(items) > MAX_NAMED_KEYS else ""
-    return "; ".join(items[:MAX_NAMED_KEYS]) + more if items else "none"

@@ -1,4 +1,4 @@
-"""Weights that fit a model in all but the number of classes."""
+"""Search for weights that fit a model in all but the number of classes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OtherClasses(NamedTuple):
 def find_other_classes(
     model: nn.Module, differing: Sequence[tuple[str, Shape, Shape]]
 ) -> OtherClasses | None:
-    """Whether all that differs comes from one other number of classes.
+    """Explain the weights that differ by another number of classes, if that explains all.
 
     Args:
         model: a detector of Detectron2 or of ours.
@@ -62,7 +62,7 @@ def _num_classes(model: nn.Module) -> int | None:
 
 
 def _classes(key: str, got: Shape, expected: Shape, now: int) -> int | None:
-    """K of the checkpoint by one weight, None if that is not what differs."""
+    """Number of classes of the checkpoint by one weight, None if that is not what differs."""
     for pattern, background in _PER_CLASS:
         if pattern.fullmatch(key) and got[1:] == expected[1:]:
             per_class, rest = divmod(expected[0], now + background)

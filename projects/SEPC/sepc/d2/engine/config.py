@@ -1,20 +1,23 @@
-"""Loading a config file with overrides from the command line."""
+"""Loader of a config file with overrides from the command line."""
 
-import ast
 import difflib
 import os
-import tokenize
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from detectron2.config import LazyConfig
 from omegaconf import DictConfig, OmegaConf
 
 REQUIRED_KEYS = ("model", "dataloader", "train", "optimizer", "lr_multiplier")
+DETECTRON2_OUTPUT_DIR = "./output"  # its default for every config
 
 
 def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """A LazyConfig file with ``key=value`` overrides.
+    """Load a LazyConfig file and apply ``key=value`` overrides.
+
+    A ``.py`` file that leaves ``train.output_dir`` at Detectron2's default gets a folder of its
+    own, see :func:`default_output_dir`.
 
     Args:
         path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder.
@@ -31,27 +34,32 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
         raise FileNotFoundError(f"config file not found: {path}{_near(path)}")
     if os.path.splitext(path)[1] not in (".py", ".yaml", ".yml"):
         raise ValueError(f"expected a config file that ends in .py or .yaml, got {path}")
-    _check_syntax(path)
-    cfg = LazyConfig.load(path)
+    try:
+        cfg = LazyConfig.load(path)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not Python: {error} {error.__cause__ or ''}") from error
     missing = [key for key in REQUIRED_KEYS if key not in cfg]
     if missing:
         raise ValueError(
             f"{path} is no config for training: expected {', '.join(REQUIRED_KEYS)}, "
             f"without {', '.join(missing)}"
         )
+    if path.endswith(".py") and cfg.train.get("output_dir") == DETECTRON2_OUTPUT_DIR:
+        cfg.train.output_dir = default_output_dir(path)
     _check_overrides(cfg, overrides)
     return LazyConfig.apply_overrides(cfg, list(overrides))
 
 
-def _check_syntax(path: str) -> None:
-    if not path.endswith(".py"):
-        return
-    try:
-        with tokenize.open(path) as file:
-            ast.parse(file.read(), path)
-    except (SyntaxError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        raise ValueError(f"{path} is not Python: {error}, line {line}") from error
+def default_output_dir(path: str) -> str:
+    """Output folder of a config by its place: ``./output/`` and its path below ``configs``.
+
+    Files of ``COCO-Detection`` and ``COCO-InstanceSegmentation``, whose names differ, and files
+    that lie in no folder ``configs`` go by their name alone.
+    """
+    *folders, _ = Path(path).resolve().parts
+    below = folders[len(folders) - folders[::-1].index("configs") :] if "configs" in folders else []
+    below = [folder for folder in below if not folder.startswith("COCO-")]
+    return "/".join([DETECTRON2_OUTPUT_DIR, *below, Path(path).stem])
 
 
 def _check_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:

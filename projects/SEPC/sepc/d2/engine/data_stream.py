@@ -1,4 +1,4 @@
-"""A training data stream that continues where an interrupted training left it."""
+"""Training data stream that continues where an interrupted training left it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -70,7 +70,7 @@ class TrainingStream(TrainingSampler):
 
 
 class SeededDataset(Dataset):
-    """Maps an image with random numbers that depend on the seed and its position alone.
+    """Data set whose augmentations depend on the seed and the position in the stream alone.
 
     Augmentations then do not depend on the number of loader processes, nor on what was drawn
     before, and a resumed training sees the images an uninterrupted one would have seen.
@@ -100,7 +100,7 @@ def build_train_loader(
     seed: int | None = None,
     **kwargs: Any,
 ) -> DataLoader:
-    """Detectron2's ``build_detection_train_loader`` over a :class:`TrainingStream`.
+    """Build Detectron2's training loader over a :class:`TrainingStream`.
 
     Args:
         dataset: dicts in Detectron2's format; ``aspect_ratio_grouping`` reads width and height.

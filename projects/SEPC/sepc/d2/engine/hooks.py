@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class EvalHook(hooks.EvalHook):
-    """Detectron2's, without the evaluation of a model whose very last iteration failed."""
+    """Detectron2's hook, without the evaluation of a model whose very last iteration failed."""
 
     def after_train(self) -> None:
         if self._eval_after_train and self.trainer.iter >= self.trainer.max_iter:
@@ -25,7 +25,7 @@ class EvalHook(hooks.EvalHook):
 
 
 class TrainingStopped(KeyboardInterrupt):
-    """Training ended early and in order; its checkpoint is written."""
+    """Signal that training ended early and in order; its checkpoint is written."""
 
     def __init__(self, iteration: int, signum: int) -> None:
         super().__init__(
@@ -36,7 +36,7 @@ class TrainingStopped(KeyboardInterrupt):
 
 
 class StopOnSignal(HookBase):
-    """On SIGINT or SIGTERM, finish the iteration, save a checkpoint and stop, in all processes.
+    """Stop all processes on SIGINT or SIGTERM, after the iteration and with a checkpoint.
 
     A second signal ends the process at once, as it would without this hook; a checkpoint that was
     being written is then dropped and the one before stays.

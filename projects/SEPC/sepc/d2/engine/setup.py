@@ -1,4 +1,4 @@
-"""Checks and settings before anything is built: what is wrong is said before, not after, work."""
+"""Checks and settings before anything is built."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ SMALL_BATCH = 4
 
 
 def number_of_processes(num_gpus: int) -> int:
-    """Processes to start on this machine for ``--num-gpus``.
+    """Number of processes to start on this machine for ``--num-gpus``.
 
     Without a GPU, 0 and 1 mean one process on the CPU, and more mean as many CPU processes.
 
@@ -93,7 +93,7 @@ def dataset_names(loader: DictConfig) -> list[str]:
 
 
 def warn_small_batch(model: nn.Module, images: int, *, accumulate: int = 1) -> None:
-    """One line where batch statistics over the pyramid come from fewer than four images.
+    """Warn in one line where batch statistics over the pyramid come from fewer than four images.
 
     Args:
         model: in training mode.
@@ -114,7 +114,7 @@ def warn_small_batch(model: nn.Module, images: int, *, accumulate: int = 1) -> N
 
 
 def _takes_statistics_alone(norm: nn.Module) -> bool:
-    """Whether it normalizes by statistics of this process's batch: not synchronized, not frozen."""
+    """Whether a norm takes statistics of this process's batch: not synchronized, not frozen."""
     if isinstance(norm, LevelBatchNorm):
         return any(_takes_statistics_alone(level) for level in norm)
     synchronized = isinstance(norm, (SyncBatchNorm2d, nn.SyncBatchNorm, NaiveSyncBatchNorm))

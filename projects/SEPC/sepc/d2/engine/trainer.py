@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Trainer(SimpleTrainer):
-    """One optimization step per iteration, of one batch or several, on the device of the model.
+    """Trainer with one optimization step per iteration, of one batch or several.
 
     Adds to Detectron2's ``SimpleTrainer``: autocast with gradient scaling, clipping of the
     unscaled gradients, the norm of the gradients among the metrics (``grad_norm``), a stop on
@@ -71,7 +71,7 @@ class Trainer(SimpleTrainer):
         )
 
     def run_step(self) -> None:
-        """One step; FloatingPointError if a loss, or an unscaled gradient, is not finite."""
+        """Take one step; FloatingPointError if a loss, or an unscaled gradient, is not finite."""
         self.optimizer.zero_grad()
         data_time = 0.0
         losses: dict[str, Tensor] = {}
@@ -93,7 +93,7 @@ class Trainer(SimpleTrainer):
         self.grad_scaler.update()
 
     def _forward_and_backward(self, data: Any) -> dict[str, Tensor]:
-        """Losses of one batch, as parts of the mean over the batches of the iteration."""
+        """Compute losses of one batch, as parts of the mean over the batches of the iteration."""
         autocast = torch.autocast(
             self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None
         )
@@ -133,7 +133,7 @@ class Trainer(SimpleTrainer):
         return norm
 
     def train(self, start_iter: int, max_iter: int) -> None:
-        """Detectron2's loop. A stop for a value that is not finite is logged by the caller."""
+        """Run Detectron2's loop. A stop for a value that is not finite is logged by the caller."""
         loop_logger = logging.getLogger("detectron2.engine.train_loop")
         loop_logger.addFilter(_is_unexpected)
         try:

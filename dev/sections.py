@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .files import atomic_write
+from sepc.files import atomic_write
 
 
 def read_section(path: Path, name: str) -> str:
-    """What stands between the markers.
+    """Read the lines between the markers.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -19,7 +19,7 @@ def read_section(path: Path, name: str) -> str:
 
 
 def write_section(path: Path, name: str, content: str) -> None:
-    """Put other lines between the markers; the file is replaced whole. Raises as to read it."""
+    """Put other lines between the markers; the errors are those of :func:`read_section`."""
     before, _, after = _split(path, name)
     with atomic_write(path) as partial:
         partial.write_text(f"{before}\n{content.strip()}\n{after}", encoding="utf-8")

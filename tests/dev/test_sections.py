@@ -1,6 +1,6 @@
 import pytest
 
-from sepc.sections import read_section, write_section
+from dev.sections import read_section, write_section
 
 
 @pytest.fixture

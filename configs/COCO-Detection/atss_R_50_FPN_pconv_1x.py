@@ -1,8 +1,0 @@
-"""ATSS with the SEPC head "pconv"."""
-
-from ..common.models.sepc_head import trunk as _trunk
-from .atss_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
-
-model.head.trunk = _trunk
-model.head.trunk.variant = "pconv"
-train.output_dir = "./output/atss_R_50_FPN_pconv_1x"

@@ -1,8 +1,0 @@
-"""GFL with the SEPC head "pconv_ibn"."""
-
-from ..common.models.sepc_head import trunk as _trunk
-from .gfl_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
-
-model.head.trunk = _trunk
-model.head.trunk.variant = "pconv_ibn"
-train.output_dir = "./output/gfl_R_50_FPN_pconv_ibn_1x"

@@ -1,8 +1,0 @@
-"""The small FCOS with the SEPC head "sepc_lite"."""
-
-from ..common.models.sepc_head import centerness_head as _head
-from .fcos_plain import dataloader, lr_multiplier, model, optimizer, train
-
-model.head = _head
-model.head.trunk.variant = "sepc_lite"
-train.output_dir = "./output/quickstart/fcos_sepc_lite"

@@ -1,0 +1,145 @@
+"""Colors, boxes with labels, and sheets of pictures, drawn by OpenCV."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..files import atomic_write
+
+# Okabe and Ito's colors, which the color-blind can tell apart
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+YELLOW = "#F0E442"
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+
+#: classes of objects, runs in a plot: one after the other
+CYCLE = (ORANGE, SKY, GREEN, YELLOW, PURPLE, VERMILION, BLUE)
+
+#: the three terms of pyramid convolution, as in docs/pyramid_conv.png
+TERMS = {"finer": VERMILION, "same": BLUE, "coarser": "#007D5A"}
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SIZE = 0.38
+_MARGIN = 8
+_BAR = 22
+_PAPER = (255, 255, 255)
+_INK = (60, 60, 60)
+
+Color = tuple[int, int, int]
+
+
+def bgr(color: str) -> Color:
+    """Convert ``"#RRGGBB"`` to blue, green and red as OpenCV wants them."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return blue, green, red
+
+
+def draw_box(
+    picture: np.ndarray,
+    box: tuple[int, int, int, int],
+    color: Color,
+    *,
+    thickness: int = 2,
+    dashed: bool = False,
+) -> None:
+    """Draw a box onto ``picture`` (H, W, 3) in place.
+
+    Args:
+        box: x1, y1, x2, y2 in pixels.
+    """
+    x1, y1, x2, y2 = box
+    if not dashed:
+        cv2.rectangle(picture, (x1, y1), (x2, y2), color, thickness)
+        return
+    corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]
+    for start, end in pairwise(corners):
+        length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
+        for first in range(0, length, 10):
+            ends = [
+                tuple(round(a + (b - a) * at / length) for a, b in zip(start, end, strict=True))
+                for at in (first, min(first + 6, length))
+            ]
+            cv2.line(picture, ends[0], ends[1], color, thickness)
+
+
+def draw_label(
+    picture: np.ndarray, text: str, x: int, y: int, color: Color, *, size: float = _SIZE
+) -> None:
+    """Draw text on a colored ground above the point (x, y), inside the picture."""
+    (width, height), _ = cv2.getTextSize(text, _FONT, size, 1)
+    left = min(max(x - 1, 0), max(picture.shape[1] - width - 4, 0))
+    bottom = min(max(y, height + 5), picture.shape[0])
+    cv2.rectangle(picture, (left, bottom - height - 5), (left + width + 4, bottom), color, -1)
+    ink = (0, 0, 0) if sum(color) > 300 else (255, 255, 255)
+    cv2.putText(picture, text, (left + 2, bottom - 3), _FONT, size, ink, 1, cv2.LINE_AA)
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image as (H, W, 3), uint8, BGR.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no image.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"the image {os.fspath(path)} does not exist")
+    image = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{os.fspath(path)}: expected an image, can't read it")
+    return image
+
+
+def scaled_to(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+    """Scale an image to a longer side of ``side`` pixels; return it and the factor."""
+    scale = side / max(image.shape[:2])
+    method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=method), scale
+
+
+def titled(panel: np.ndarray, title: str) -> np.ndarray:
+    """Add a line of text above a panel, and a margin around."""
+    bar = np.full((_BAR, panel.shape[1], 3), _PAPER, np.uint8)
+    cv2.putText(bar, title, (1, _BAR - 7), _FONT, 0.42, _INK, 1, cv2.LINE_AA)
+    framed = np.vstack([bar, panel])
+    return cv2.copyMakeBorder(
+        framed, 0, _MARGIN, _MARGIN // 2, _MARGIN // 2, cv2.BORDER_CONSTANT, value=_PAPER
+    )
+
+
+def sheet(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Lay tiles, one at least, out in rows on white paper."""
+    height = max(tile.shape[0] for tile in tiles)
+    width = max(tile.shape[1] for tile in tiles) + 2 * _MARGIN
+    rows = math.ceil(len(tiles) / columns)
+    paper = np.full((rows * height, min(columns, len(tiles)) * width, 3), _PAPER, np.uint8)
+    for index, tile in enumerate(tiles):
+        y, x = index // columns * height, index % columns * width + _MARGIN
+        paper[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+    return paper
+
+
+def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
+    """Write a picture in the format of its name's ending; whole or not at all.
+
+    Raises:
+        ValueError: for an ending that is no picture's.
+        OSError: if it can't be written.
+    """
+    suffix = Path(path).suffix
+    if not suffix or not cv2.haveImageWriter(f"x{suffix}"):
+        raise ValueError(f"expected a picture such as .png or .jpg, got {os.fspath(path)}")
+    is_jpeg = suffix.lower() in (".jpg", ".jpeg")
+    flags = [cv2.IMWRITE_JPEG_QUALITY, 88] if is_jpeg else []
+    with atomic_write(path) as partial:
+        if not cv2.imwrite(os.fspath(partial), picture, flags):
+            raise OSError(f"can't write the picture {os.fspath(path)}")
