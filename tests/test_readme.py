@@ -24,7 +24,7 @@ PAGES = [
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXT[ROOT / "README.md"]
 INSTALL = TEXT[ROOT / "docs" / "install.md"]
-# what is told of other versions than this one is not here
+# pages on this version; the list of changes names what is gone as well
 CURRENT = {page: text for page, text in TEXT.items() if page.name != "CHANGELOG.md"}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 current_page = pytest.mark.parametrize("page", CURRENT, ids=lambda x: str(x.relative_to(ROOT)))
