@@ -287,7 +287,7 @@ def test_flags_of_programs_exist() -> None:
     found = []
     for start in ("python tools/", "python examples/", "python dev/"):
         found += [((ROOT / words[1]).read_text("utf-8"), words[2:]) for _, words in commands(start)]
-    for start in ("quickstart", "studies", "benchmarks"):
+    for start in ("quickstart", "studies", "benchmarks", "dev"):
         found += [(sources_of(words[2]), words[3:]) for _, words in commands(f"python -m {start}")]
     modules = makefile_modules()
     for text in TEXT.values():
