@@ -1,6 +1,6 @@
-"""Table of models in the README, made from the configs themselves.
+"""Table of docs/MODEL_ZOO.md, made from the configs themselves.
 
-    python -m dev.model_table                   # count, and write the table into README.md
+    python -m dev.model_table                   # count, and write the table into that page
     python -m dev.model_table --check           # fail where a config and its row disagree
     python -m dev.model_table CONFIG [CONFIG..] # print these rows, of any config
 
@@ -26,6 +26,7 @@ from sepc.d2.engine import load_config
 from sepc.program import exit_status
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "MODEL_ZOO.md"
 FOLDERS = ("COCO-Detection", "COCO-InstanceSegmentation")
 HEIGHT, WIDTH = 768, 1280
 SECTION = "model table"
@@ -53,7 +54,7 @@ def millions(parameters: int) -> str:
 def row(path: Path, published_ap: dict) -> str:
     """Make one line of the table."""
     model = build(path)
-    link = f"[{path.stem}]({Path(os.path.relpath(path, ROOT)).as_posix()})"
+    link = f"[{path.stem}]({Path(os.path.relpath(path, PAGE.parent)).as_posix()})"
     published = ""
     if path.stem in published_ap["published"]:
         ap, source = published_ap["published"][path.stem]
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("configs", nargs="*", type=Path, help="default: all that have a row")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--readme", type=Path, default=PAGE)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     args = parser.parse_args(argv)
     return exit_status(lambda: run(args))

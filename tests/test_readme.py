@@ -1,10 +1,14 @@
-"""What the READMEs name exists, their commands parse, and their Python runs."""
+"""What every page names exists, its commands parse, and its Python runs."""
 
 import ast
+import importlib
+import importlib.util
 import re
 import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,17 +16,30 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
     ROOT / "projects" / "SEPC" / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / ".github").rglob("*.md")),
 ]
-README = PAGES[0].read_text(encoding="utf-8")
+TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
+README = TEXT[ROOT / "README.md"]
+INSTALL = TEXT[ROOT / "docs" / "install.md"]
+# pages on this version; the list of changes names what is gone as well
+CURRENT = {page: text for page, text in TEXT.items() if page.name != "CHANGELOG.md"}
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+current_page = pytest.mark.parametrize("page", CURRENT, ids=lambda x: str(x.relative_to(ROOT)))
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(
-    r"(?<![\w/.])(?:configs|tools|tests|docs|dev|quickstart|studies|benchmarks)/[\w./-]*\w"
+    r"(?<![\w/.])(?:configs|tools|tests|docs|dev|quickstart|studies|benchmarks|examples|projects)"
+    r"/[\w./-]*\w"
 )
-# what the README tells the reader to write
+NAME = re.compile(r"^(sepc(?:\.\w+)+)")
+# what the pages tell the reader to write
 READERS_CONFIG = "configs/my_data/retinanet_sepc_lite.py"
+PLACEHOLDER = re.compile(r"FILE|FOLDER|NAME")  # not the value of an override
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -30,6 +47,22 @@ def blocks(text: str, language: str) -> list[str]:
     for indent, name, body in BLOCK.findall(text):
         if name == language:
             found.append("\n".join(line.removeprefix(indent) for line in body.splitlines()))
+    return found
+
+
+def code(text: str) -> list[str]:
+    """What stands between backticks in the prose of a page."""
+    return CODE.findall(BLOCK.sub("", text))
+
+
+def commands(start: str) -> list[tuple[Path, list[str]]]:
+    """Every command of every page that starts so, as (page, words without the comment)."""
+    found = []
+    for page, text in TEXT.items():
+        for block in blocks(text, "bash"):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith(start):
+                    found.append((page, shlex.split(line, comments=True)))
     return found
 
 
@@ -41,10 +74,9 @@ def anchors(text: str) -> set[str]:
     return {w.replace(" ", "-") for w in words} | set(re.findall(r'<a name="([^"]+)"', prose))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@every_page
 def test_links_lead_somewhere(page: Path) -> None:
-    prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
-    links = [link for link in LINK.findall(prose) if "://" not in link]
+    links = [link for link in LINK.findall(BLOCK.sub("", TEXT[page])) if "://" not in link]
     broken = []
     for link in links:
         path, _, anchor = link.partition("#")
@@ -56,34 +88,86 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_is_linked() -> None:
+    """From another page, so that whoever needs it gets there."""
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in PAGES
+        for link in LINK.findall(BLOCK.sub("", TEXT[page]))
+        if "://" not in link and not link.startswith("#")
+    }
+    pages = set(PAGES[2:]) - set((ROOT / ".github").rglob("*.md"))
+    assert sorted(str(page.relative_to(ROOT)) for page in pages - linked) == []
+
+
+@current_page
 def test_paths_exist(page: Path) -> None:
-    paths = set(PATH.findall(page.read_text(encoding="utf-8"))) - {READERS_CONFIG}
-    planned = {path for path in paths if re.search(r"/x\.py$", path)}  # "a new detector `x`"
+    paths = set(PATH.findall(TEXT[page])) - {READERS_CONFIG}
+    planned = {path for path in paths if re.search(r"/x\.py$", path)}  # "a detector `x`"
     assert [path for path in sorted(paths - planned) if not (ROOT / path).exists()] == []
 
 
+@current_page
+def test_names_of_the_package_exist(page: Path) -> None:
+    """Names such as `sepc.d2.engine.evaluate`; those of the binding where Detectron2 is found."""
+    names = {match[1] for words in code(TEXT[page]) if (match := NAME.match(words))}
+    if importlib.util.find_spec("detectron2") is None:
+        names = {name for name in names if not name.startswith("sepc.d2")}
+    names -= {"sepc.json"}  # a file within an exported one
+    assert [name for name in sorted(names) if not resolves(name)] == []
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        importlib.import_module(name)
+        return True
+    except ModuleNotFoundError:
+        return bool(module) and hasattr(importlib.import_module(module), attribute)
+
+
+def makefile_modules() -> dict[str, str | None]:
+    """The program behind each target of the Makefile, None for a target without one."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {}
+    for name, recipe in re.findall(r"^([a-z0-9-]+):[^\n]*\n((?:\t[^\n]*\n)*)", text, re.MULTILINE):
+        program = re.search(r"-m ((?:quickstart|studies|benchmarks)[\w.]*)", recipe)
+        targets[name] = program[1] if program else None
+    return targets
+
+
 def test_make_targets_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
-    commands = "\n".join(blocks(README, "bash") + re.findall(r"`([^`\n]+)`", README))
-    named = set(re.findall(r"\bmake ([a-z0-9-]+)", commands))
-    assert {"quickstart", "test"} <= named
-    assert named - targets == set()
+    targets = makefile_modules()
+    named = {
+        target
+        for text in TEXT.values()
+        for words in blocks(text, "bash") + code(text)
+        for target in re.findall(r"\bmake ([a-z][a-z0-9-]*)", words)
+    }
+    assert {"quickstart", "test", "detectron2"} <= named
+    assert named - set(targets) == set()
 
 
 def test_versions_are_those_of_the_project() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (minimum,) = re.findall(r'requires-python = ">=([\d.]+)"', pyproject)
-    assert f"Python {minimum} or newer" in README
-    (extras,) = re.findall(r"-e \"\.\[([\w,]+)\]\"", README)
-    for extra in extras.split(","):
-        assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), extra
-    (commit,) = set(re.findall(r"detectron2@([0-9a-f]{40})", README))
-    assert commit in (ROOT / "dev" / "setup_env.py").read_text(encoding="utf-8")
+    setup = (ROOT / "dev" / "setup_env.py").read_text(encoding="utf-8")
+    for page in (README, INSTALL):
+        assert f"Python {minimum} or newer" in page
+        (extras,) = re.findall(r"-e \"\.\[([\w,]+)\]\"", page)
+        for extra in extras.split(","):
+            assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), extra
+        (commit,) = set(re.findall(r"detectron2@([0-9a-f]{40})", page))
+        assert commit in setup
+    floors = re.findall(r'"torch>=([\d.]+)"', pyproject)
+    assert floors == re.findall(r"torch (\d[\d.]*\d)\b", INSTALL)
+    table = set(re.findall(r"^\| `(\w+)` \|", INSTALL, re.MULTILINE))
+    section = pyproject.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    assert table == set(re.findall(r"^(\w+) = \[", section, re.MULTILINE))
 
 
-PYTHON = [(page, block) for page in PAGES for block in blocks(page.read_text("utf-8"), "python")]
+PYTHON = [(page, block) for page, text in TEXT.items() for block in blocks(text, "python")]
 
 
 @pytest.mark.parametrize(("page", "source"), PYTHON, ids=range(len(PYTHON)))
@@ -110,8 +194,8 @@ def imported(source: str) -> set[str]:
 
 
 def readers_config(tmp_path: Path) -> Path:
-    """The config that the README tells the reader to write, beside a copy of ours."""
-    (config,) = (b for b in blocks(README, "python") if "register_coco_folder(" in b)
+    """The config that docs/own_data.md tells the reader to write, beside a copy of ours."""
+    (config,) = blocks(TEXT[ROOT / "docs" / "own_data.md"], "python")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     path = tmp_path / READERS_CONFIG
     path.parent.mkdir(exist_ok=True)
@@ -119,10 +203,11 @@ def readers_config(tmp_path: Path) -> Path:
     return path
 
 
-def commands_of_train_net() -> list[list[str]]:
-    lines = "\n".join(b for page in PAGES for b in blocks(page.read_text("utf-8"), "bash"))
-    lines = lines.replace("\\\n", " ").splitlines()
-    return [shlex.split(x) for x in lines if x.startswith("python train_net.py")]
+def overrides(text: str) -> list[str]:
+    """Overrides that a page names in its prose, such as `train.amp.enabled=True`."""
+    key = r"^\+?(?:train|model|dataloader|optimizer|lr_multiplier)\.[\w.]+=\S+$"
+    found = [words for words in code(text) if re.match(key, words)]
+    return [words for words in found if not PLACEHOLDER.search(words)]
 
 
 def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,34 +220,88 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     readers_config(tmp_path)
     monkeypatch.chdir(tmp_path)
-    commands = commands_of_train_net()
-    assert len(commands) >= 5
-    table = re.findall(r"`(\+?(?:train|model|dataloader)\.[\w.]+=[^`]+)`", README)
-    table = [override for override in table if "FILE" not in override]
-    assert "train.amp.enabled=True" in table
-    commands.append([*commands[0], *table])
+    found = [words for _, words in commands("python train_net.py")]
+    assert len(found) >= 10
     try:
-        for command in commands:
+        for command in found:
             args = default_argument_parser().parse_args(command[2:])
             cfg = load_config(args.config_file, args.opts)
             assert cfg.model.head.trunk.variant
-        keys = re.findall(r"`((?:train|model|dataloader|lr_multiplier)\.[\w.]+)`", README)
-        assert "model.num_classes" in keys
-        for key in keys:
-            assert has_key(cfg, key), key
     finally:
         forget("my_data", DatasetCatalog)
 
 
-def test_flags_of_tools_exist() -> None:
-    bash = [block for page in PAGES for block in blocks(page.read_text("utf-8"), "bash")]
-    text = "\n".join(bash).replace("\\\n", " ")
-    commands = [shlex.split(x) for x in text.splitlines() if x.startswith("python tools/")]
-    assert commands
-    for _, tool, *arguments in commands:
-        source = (ROOT / tool).read_text(encoding="utf-8")
+def test_overrides_and_keys_of_the_prose_exist() -> None:
+    """In the config that the README trains or in one of another kind; and the trunk takes them."""
+    pytest.importorskip("detectron2")
+    import torch
+    from detectron2.config import instantiate
+
+    from sepc.d2.engine import load_config
+
+    bases = [
+        str(ROOT / "configs" / name)
+        for name in (
+            "COCO-Detection/retinanet_R_50_FPN_sepc_lite_1x.py",
+            "released/retinanet_R_50_FPN_sepc_1x.py",
+            "released/atss_R_50_FPN_sepc_noibn_1x.py",
+            "COCO-Detection/faster_rcnn_R_50_FPN_pconv_1x.py",
+        )
+    ]
+    configs = [load_config(path) for path in bases]
+    assert "train.amp.enabled=True" in overrides(TEXT[ROOT / "docs" / "training.md"])
+    keys = r"^(?:train|model|dataloader|optimizer|lr_multiplier)\.[\w.]+$"
+    for page, text in CURRENT.items():
+        for override in overrides(text):
+            key = override.partition("=")[0]
+            first = 0 if key[0] == "+" else [has_key(cfg, key) for cfg in configs].index(True)
+            cfg = load_config(bases[first], [override])
+            with torch.device("meta"):
+                instantiate(cfg.model.head.trunk)
+        for key in (words for words in code(text) if re.match(keys, words)):
+            assert any(has_key(cfg, key) for cfg in configs), (page, key)
+
+
+def test_yaml_keys_exist() -> None:
+    pytest.importorskip("detectron2")
+    from detectron2.config import get_cfg
+
+    from sepc.d2.cfgnode import add_sepc_config
+
+    cfg = get_cfg()
+    add_sepc_config(cfg)
+    named = {key for text in TEXT.values() for key in re.findall(r"\bMODEL(?:\.[A-Z_]+)+", text)}
+    assert "MODEL.SEPC.VARIANT" in named
+    assert [key for key in sorted(named) if not has_key(cfg, key)] == []
+
+
+def sources_of(module: str) -> str:
+    """The text of a program of this repository, which names its flags."""
+    path = ROOT / module.replace(".", "/")
+    path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    return path.read_text(encoding="utf-8")
+
+
+def test_flags_of_programs_exist() -> None:
+    """Of tools, examples and dev by their files, of modules and make targets by theirs."""
+    found = []
+    for start in ("python tools/", "python examples/", "python dev/"):
+        found += [((ROOT / words[1]).read_text("utf-8"), words[2:]) for _, words in commands(start)]
+    for start in ("quickstart", "studies", "benchmarks", "dev"):
+        found += [(sources_of(words[2]), words[3:]) for _, words in commands(f"python -m {start}")]
+    modules = makefile_modules()
+    for text in TEXT.values():
+        for words in blocks(text, "bash") + code(text):
+            for target, quoted, plain in re.findall(
+                r'\bmake ([a-z0-9-]+) ARGS=(?:"([^"]*)"|(\S+))', words
+            ):
+                module = modules[target]
+                assert module is not None, f"make {target} ARGS"
+                found.append((sources_of(module), shlex.split(quoted or plain)))
+    assert len(found) >= 25
+    for source, arguments in found:
         for flag in (x for x in arguments if x.startswith("--")):
-            assert f'"{flag}"' in source, (tool, flag)
+            assert f'"{flag}"' in source, (flag, arguments)
 
 
 def test_readers_config_is_what_it_says(tmp_path: Path) -> None:
@@ -185,19 +324,19 @@ def test_readers_config_is_what_it_says(tmp_path: Path) -> None:
         forget("my_data", DatasetCatalog)
 
 
-def has_key(cfg: object, key: str) -> bool:
+def has_key(cfg: Any, key: str) -> bool:
     node = cfg
     for name in key.split("."):
-        if name not in node:  # type: ignore[operator]
+        if not isinstance(node, Mapping) or name not in node:
             return False
-        node = node[name]  # type: ignore[index]
+        node = node[name]
     return True
 
 
-def forget(prefix: str, catalog: object) -> None:
+def forget(prefix: str, catalog: Any) -> None:
     from detectron2.data import MetadataCatalog
 
     for name in (f"{prefix}_train", f"{prefix}_val"):
-        if name in catalog.list():  # type: ignore[attr-defined]
-            catalog.remove(name)  # type: ignore[attr-defined]
+        if name in catalog.list():
+            catalog.remove(name)
             MetadataCatalog.remove(name)
