@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from sepc.sections import read_section
 
 from dev import model_table as tool
+from dev.sections import read_section
 
 from .helpers import CONFIGS, ROOT
 
