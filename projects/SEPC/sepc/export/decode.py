@@ -26,13 +26,13 @@ def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
         scores, indices into the level's Hl * Wl * A anchors, and classes, each (..., limit).
     """
     flat = scores.flatten(-2)
-    best, indices = flat.topk(_at_most(flat.shape[-1], limit))
+    best, indices = flat.topk(at_most(flat.shape[-1], limit))
     num_classes = scores.shape[-1]
     return best, indices // num_classes, indices % num_classes
 
 
-def _at_most(size: Any, limit: int) -> Any:
-    """The smaller one, as every exporter can follow: a size is a tensor while one traces."""
+def at_most(size: Any, limit: int) -> Any:
+    """The smaller of a size and a limit; while one traces, a size is a tensor."""
     if isinstance(size, Tensor):
         return torch.clamp(size, max=limit)
     return torch.sym_min(size, limit)

@@ -1,4 +1,4 @@
-"""Predictors on a trunk: SEPC, or plain towers, in place of a detector's own head."""
+"""Heads of the detectors: predictors on a trunk, which is SEPC or plain towers."""
 
 import math
 
@@ -77,7 +77,7 @@ class SEPCHead(nn.Module):
     def predict(
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
-        """What :meth:`forward` returns, from the two outputs of the trunk."""
+        """Predictions as :meth:`forward` returns them, from the two outputs of the trunk."""
         logits = _on_levels(self.cls_score, cls_features)
         deltas = _on_levels(self.bbox_pred, box_features)
         return logits, self._scaled(deltas)
@@ -91,7 +91,7 @@ class SEPCHead(nn.Module):
 
 
 class CenternessHead(SEPCHead):
-    """A third predictor, of centerness, beside that of boxes: the head of FCOS and ATSS."""
+    """Head of FCOS and ATSS: a third predictor, of centerness, beside that of boxes."""
 
     def __init__(
         self,
@@ -114,13 +114,13 @@ class CenternessHead(SEPCHead):
     def predict(
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
-        """And centerness logits, L maps of shape (N, 1, Hl, Wl)."""
+        """Logits and deltas, and centerness logits, L maps of shape (N, 1, Hl, Wl)."""
         centerness = [self.ctrness(x) for x in box_features]
         return *super().predict(cls_features, box_features), centerness
 
 
-class TwoBranchHead(SEPCHead):
-    """Anchor-free predictors beside the anchor-based ones, on the same trunk: the head of FSAF.
+class FSAFHead(SEPCHead):
+    """Head of FSAF beside RetinaNet: anchor-free and anchor-based predictors on one trunk.
 
     Source: FSAF, Sec 3.1. The anchor-free branch has one anchor per position, and its ReLU starts
     open, with a bias of 1, as in the official code.
@@ -139,7 +139,7 @@ class TwoBranchHead(SEPCHead):
     def predict(
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
-        """And the same of the anchor-free branch: (N, K, Hl, Wl) and (N, 4, Hl, Wl)."""
+        """Logits and deltas, and those of the other branch: (N, K, Hl, Wl) and (N, 4, Hl, Wl)."""
         free_logits = [self.free_cls_score(x) for x in cls_features]
         free_distances = [self.free_bbox_pred(x) for x in box_features]
         return *super().predict(cls_features, box_features), free_logits, free_distances
