@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_image(file: str, exported: ExportedDetector) -> Tensor:
-    """(3, H, W) uint8, as the file takes it.
+    """Image (3, H, W) uint8, as the file takes it.
 
     Raises:
         FileNotFoundError: if it can't be read.

@@ -34,7 +34,8 @@ class LegacyAnchorGenerator(anchor_generator.DefaultAnchorGenerator):
         strides: Sequence[int],
         offset: float = 0.0,
     ) -> None:
-        """
+        """Same arguments as Detectron2's.
+
         Raises:
             ValueError: for an offset.
         """
@@ -72,11 +73,11 @@ class LegacyBox2BoxTransform:
         self.weights = tuple(weights)
 
     def get_deltas(self, src_boxes: Tensor, target_boxes: Tensor) -> Tensor:
-        """(R, 4) and (R, 4) -> deltas (R, 4)."""
+        """Deltas (R, 4) from boxes (R, 4) and (R, 4)."""
         return encode_deltas(src_boxes, target_boxes, self.weights)
 
     def apply_deltas(self, deltas: Tensor, boxes: Tensor) -> Tensor:
-        """Deltas (R, 4) and boxes (R, 4) -> boxes (R, 4)."""
+        """Boxes (R, 4) from deltas (R, 4) and boxes (R, 4)."""
         return decode_deltas(boxes, deltas, self.weights)
 
 
@@ -88,13 +89,13 @@ class LastLevelP6P7(fpn.LastLevelP6P7):
     """
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(N, in_channels, H, W) -> P6 of half its size and P7 of a quarter."""
+        """P6 of half the size of ``x`` (N, in_channels, H, W), and P7 of a quarter."""
         p6 = self.p6(x)
         return [p6, self.p7(p6)]
 
 
 class InclusiveBoxes:
-    """Option ``inclusive_boxes``, among the base classes before a Detectron2 ``DenseDetector``.
+    """Mixin with the option ``inclusive_boxes``, in front of a Detectron2 ``DenseDetector``.
 
     mmdetection 1.x counts the last pixel of a box in, at the scale of the annotation as well as at
     that of the network's input. It scales the corners in between, so a box that is w pixels wide
@@ -122,7 +123,7 @@ class InclusiveBoxes:
 
 
 def undo_inclusive(boxes: Tensor, scale: tuple[float, float]) -> None:
-    """Take predicted boxes (D, 4) to the width of the annotation, in place; see above.
+    """Undo in place the scaling of predicted boxes (D, 4), see :class:`InclusiveBoxes`.
 
     Args:
         boxes: in pixels of the image that the input was made of.

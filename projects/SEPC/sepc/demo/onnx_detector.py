@@ -1,4 +1,4 @@
-"""An exported detector in ONNX Runtime, on images of any size; torch is not needed."""
+"""Demo detector: an exported file in ONNX Runtime, on images of any size, without torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OWNERS = "images"
 
 
 class OnnxDetector:
-    """A file that ``tools/export_model.py`` or the quick start has written.
+    """Detector from an ONNX file that ``tools/export_model.py`` or the quick start has written.
 
     Images are brought to the size that the file works at, and boxes back, by
     :mod:`sepc.export.preprocess`.

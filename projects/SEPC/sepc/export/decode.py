@@ -1,4 +1,4 @@
-"""From dense predictions to detections, with shapes that an exporter can follow.
+"""Detections from dense predictions, with shapes that an exporter can follow.
 
 Detectors drop scores below their threshold before anything else, so that every later shape depends
 on the image, more than ``torch.export`` can follow. Here each level gives a number of candidates
@@ -16,7 +16,7 @@ from torchvision.ops import nms
 
 
 def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The best scores of one level, over positions and classes together.
+    """Best scores of one level, over positions and classes together.
 
     Args:
         scores: (..., Hl * Wl * A, K).
@@ -32,7 +32,7 @@ def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def at_most(size: Any, limit: int) -> Any:
-    """The smaller of a size and a limit; while one traces, a size is a tensor."""
+    """Smaller one of a size and a limit; while one traces, a size is a tensor."""
     if isinstance(size, Tensor):
         return torch.clamp(size, max=limit)
     return torch.sym_min(size, limit)
@@ -69,7 +69,7 @@ def select_detections_of_batch(
     nms_thresh: float,
     max_detections: int,
 ) -> tuple[Tensor, Tensor]:
-    """The same for the candidates of several images.
+    """Non-maximum suppression as in :func:`select_detections`, for several images.
 
     Args:
         boxes, scores, classes: (N, P, 4), (N, P), (N, P).

@@ -1,4 +1,4 @@
-"""Image in, boxes out around an exported file: numpy and Pillow alone, neither torch nor OpenCV.
+"""Preparation of images for an exported file, and of its boxes: numpy and Pillow, no torch.
 
 Everything follows from the texts of the file (``metadata``, see docs/export.md). This module
 imports nothing else of the package, so that a server can also take a copy of it.
@@ -33,7 +33,7 @@ def detect_in_image(
     run: Callable[[np.ndarray], Sequence[np.ndarray]],
     metadata: Mapping[str, str],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes (D, 4) in pixels of the image, scores (D,) and classes (D,); the best first.
+    """Detect in an image: boxes (D, 4) in pixels of it, scores (D,) and classes (D,), best first.
 
     Args:
         pixels: (H, W, 3) uint8, BGR, as OpenCV reads an image.
@@ -109,7 +109,7 @@ def resized_size(height: int, width: int, metadata: Mapping[str, str]) -> tuple[
 
 
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 -> (*size, 3) uint8 by Pillow's bilinear filter, which Detectron2 uses."""
+    """Resize (H, W, 3) uint8 to ``size``, by Pillow's bilinear filter as Detectron2 does."""
     if pixels.shape[:2] == size:
         return pixels
     image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -117,7 +117,7 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def pad(pixels: np.ndarray, metadata: Mapping[str, str]) -> np.ndarray:
-    """(3, H, W) -> (3, H', W'): to the size of a file, or its least one, with the mean color.
+    """Pad (3, H, W) with the mean color to the size of a file, or to its least one.
 
     The image stays in the upper left corner. A larger one than the file takes stays as it is.
     """

@@ -13,7 +13,7 @@ from .base import ATSSBase, LabeledAnchors, process_average, scores_above
 
 
 class ATSS(ATSSBase):
-    """ATSS: focal, GIoU and centerness losses. Its head is a :class:`.heads.CenternessHead`."""
+    """ATSS, with focal, GIoU and centerness losses on a :class:`.heads.CenternessHead`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Base classes of the detectors: ground truth checked, one form of inference, labeled anchors."""
+"""Base classes of the detectors: checks of ground truth, labeled anchors, losses, inference."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class PyramidDetector(DenseDetector):
     def training_losses(
         self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
-        """Losses by name.
+        """Losses of a batch by name.
 
         Args:
             images: N, padded.
@@ -108,7 +108,7 @@ class PyramidDetector(DenseDetector):
         return super().forward_training(images, predictions[0], full, gt_instances)
 
     def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
-        """Scores and boxes of every level.
+        """Scores of every level, and what its boxes are decoded from.
 
         Args:
             predictions: what the head returns: each L maps (N, A * D, Hl, Wl).
@@ -248,7 +248,7 @@ def label_anchors(
     num_classes: int,
     divisibility: int,
 ) -> LabeledAnchors:
-    """Lay the anchors and label them; those on the padding of a batch are ignored.
+    """Anchors of a batch with their labels; those on the padding are ignored.
 
     As in the reference codebases an image counts with its own padding, up to the next multiple of
     ``divisibility``.
@@ -401,7 +401,7 @@ def usable_ground_truth(
 
 
 def _has_area_on_image(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """(M, 4) -> (M,) bool."""
+    """Mask (M,) of boxes (M, 4) that have an area on the image."""
     height, width = image_size
     far = boxes.new_tensor([width, height])
     sides = boxes[:, 2:].minimum(far) - boxes[:, :2].clamp(min=0)

@@ -23,7 +23,7 @@ class FCOS(PyramidDetector, meta_arch.FCOS):
 def fcos_levels(
     model: meta_arch.FCOS, predictions: Sequence[list[Tensor]]
 ) -> list[LevelPredictions]:
-    """Scores and boxes of every level of an FCOS, Detectron2's own included."""
+    """Levels of an FCOS, Detectron2's own included; see :meth:`PyramidDetector.predict_levels`."""
 
     def decode(anchors: Tensor, deltas: Tensor) -> Tensor:
         return model.box2box_transform.apply_deltas(deltas, anchors)

@@ -26,7 +26,7 @@ from .retinanet import RetinaNet
 
 
 class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
-    """The anchor-free branch alone, as the authors of SEPC train it.
+    """FSAF with the anchor-free branch alone, as the authors of SEPC train it.
 
     Its head is a :class:`.heads.SEPCHead` with ``box_bias=1``, so that the ReLU starts open.
     """
@@ -82,7 +82,7 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
 
 
 class FSAFRetinaNet(RetinaNet):
-    """The anchor-free branch beside an anchor-based one, as the FSAF paper has it (Sec 3.4).
+    """RetinaNet with FSAF's anchor-free branch beside its own, as in the FSAF paper (Sec 3.4).
 
     Both learn, the anchor-free one with the weight 0.5; in inference the candidates of both go
     through one NMS. Its head is a :class:`.heads.FSAFHead`.
@@ -131,7 +131,7 @@ class FSAFRetinaNet(RetinaNet):
 
 
 class AnchorFreeBranch(nn.Module):
-    """Losses and boxes of the anchor-free predictions; without parameters.
+    """Losses and boxes of the anchor-free predictions; a module without parameters.
 
     The predictions are logits and distances to the bottom, top, left and right side, in strides,
     which a ReLU keeps from being negative.
@@ -217,7 +217,7 @@ class AnchorFreeBranch(nn.Module):
     def predict_levels(
         self, predictions: Sequence[list[Tensor]], *, threshold: float
     ) -> list[LevelPredictions]:
-        """Scores and boxes of every level.
+        """Scores of every level, and what its boxes are decoded from.
 
         Args:
             predictions: see :meth:`losses`.

@@ -13,7 +13,7 @@ from .base import ATSSBase, LabeledAnchors, process_average, scores_above
 
 
 class GFL(ATSSBase):
-    """GFL: quality focal, GIoU and distribution focal losses.
+    """GFL, with quality focal, GIoU and distribution focal losses.
 
     Its head is a :class:`.heads.SEPCHead` with ``box_dim=4 * (num_bins + 1)``.
     """

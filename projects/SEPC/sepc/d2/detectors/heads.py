@@ -10,7 +10,7 @@ from ...layers.fast.winograd import conv3x3_by_winograd, winograd_pays
 
 
 class SEPCHead(nn.Module):
-    """Classification and box predictors straight on a trunk, for Detectron2's ``RetinaNet``.
+    """Head of classification and box predictors straight on a trunk, for RetinaNet and others.
 
     It takes the place of ``RetinaNetHead`` and returns what that returns. The trunk does the work
     of the two towers, so one 3x3 convolution per branch is all that follows.
@@ -101,7 +101,7 @@ class CenternessHead(SEPCHead):
         prior_prob: float = 0.01,
         num_scales: int = 0,
     ) -> None:
-        """There is one anchor per position; see :class:`SEPCHead`."""
+        """See :class:`SEPCHead`; there is one anchor per position."""
         super().__init__(
             trunk=trunk,
             num_classes=num_classes,
@@ -146,7 +146,7 @@ class FSAFHead(SEPCHead):
 
 
 def make_predictor(in_channels: int, out_channels: int, bias: float) -> nn.Conv2d:
-    """A 3x3 convolution with weights from N(0, 0.01) and the same bias everywhere."""
+    """Convolution of 3x3 with weights from N(0, 0.01) and the same bias everywhere."""
     conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
     nn.init.normal_(conv.weight, std=0.01)
     nn.init.constant_(conv.bias, bias)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class RetinaNet(PyramidDetector, InclusiveBoxes, meta_arch.RetinaNet):
 def retinanet_levels(
     model: meta_arch.RetinaNet, predictions: Sequence[list[Tensor]]
 ) -> list[LevelPredictions]:
-    """Scores and boxes of every level of a RetinaNet, Detectron2's own included."""
+    """Levels of a RetinaNet, Detectron2's own too; see :meth:`PyramidDetector.predict_levels`."""
 
     def decode(anchors: Tensor, deltas: Tensor) -> Tensor:
         return model.box2box_transform.apply_deltas(deltas, anchors)

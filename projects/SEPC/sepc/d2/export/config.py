@@ -34,7 +34,7 @@ def load_model(cfg: DictConfig, weights: str) -> nn.Module:
 
 
 def config_metadata(cfg: DictConfig) -> dict[str, str]:
-    """Class names, order of the channels, and how images are resized before they get to the model.
+    """Texts of a config: class names, order of the channels, and how images are resized.
 
     ``resize_short_edge`` and ``resize_max`` are there where the config resizes for testing.
     """
@@ -124,6 +124,6 @@ def fit_sizes(
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(3, H, W) uint8 -> (3, *size) uint8."""
+    """Image (3, H, W) uint8 at another size."""
     pixels = resize(image.permute(1, 2, 0).numpy(), size)
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())

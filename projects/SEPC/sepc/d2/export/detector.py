@@ -114,7 +114,7 @@ def _candidates(level: LevelPredictions, limit: int) -> tuple[Tensor, Tensor, Te
 
 
 def _pick(x: Tensor, positions: Tensor) -> Tensor:
-    """(N, R, D) and (N, P) -> (N, P, D)."""
+    """Rows (N, P, D) of ``x`` (N, R, D) at positions (N, P)."""
     return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
 
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from ... import __version__
-from ...export import Agreement, ExportError, Signature, export_detector, join_names
+from ...export import Agreement, ExportError, Signature, export_detector
 from .config import config_metadata, fit_sizes, images_to_check, load_model, read_images
 from .detector import ExportableDetector, detect
 from .two_stage import detect_rcnn, has_masks, traceable_rcnn
@@ -132,7 +132,7 @@ def export_model(
 
 
 def smallest_image(model: nn.Module) -> int:
-    """Side in pixels above which the coarsest level has two cells; exporters take 1 for fixed."""
+    """Least side in pixels of an example: the coarsest level has two cells, as 1 would be fixed."""
     shapes: Any = model.backbone.output_shape()  # type: ignore[operator,union-attr]
     cells = 3 if _needs_large_images(model) else 1
     return cells * max(shape.stride for shape in shapes.values()) + 1
@@ -157,13 +157,9 @@ def inference_settings(model: Any) -> dict[str, Any]:
     return {"score_threshold": threshold, "nms_threshold": overlap, "max_detections": most}
 
 
-def detector_metadata(model: Any, class_names: Sequence[str] = ()) -> dict[str, str]:
-    """Texts about a model for whoever runs the file.
-
-    Args:
-        class_names: K names; left out if there are none.
-    """
-    texts = {
+def detector_metadata(model: Any) -> dict[str, str]:
+    """Texts about a model for whoever runs the file."""
+    return {
         "sepc_version": __version__,
         "detector": type(model).__name__,
         "input_format": getattr(model, "input_format", None) or "RGB",
@@ -172,7 +168,6 @@ def detector_metadata(model: Any, class_names: Sequence[str] = ()) -> dict[str, 
         "inclusive_boxes": str(getattr(model, "inclusive_boxes", False)).lower(),
         **{name: str(value) for name, value in inference_settings(model).items()},
     }
-    return {**texts, "class_names": join_names(class_names)} if class_names else texts
 
 
 def _check_two_stage(format: str, signature: Signature) -> None:

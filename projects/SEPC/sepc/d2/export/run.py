@@ -1,4 +1,4 @@
-"""Exported files in the place of a model of Detectron2, so that its tools can run them."""
+"""Evaluation of exported files by Detectron2's tools."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExportedModel(nn.Module):
         self.exported = exported
 
     def forward(self, inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
-        """As the models of Detectron2: dicts with ``image``, and perhaps ``height``, ``width``.
+        """Detections in dicts with ``image`` and perhaps ``height`` and ``width``, as of any model.
 
         Images that are smaller than the file takes are padded.
         """
