@@ -1,4 +1,4 @@
-"""Demo detector: an exported file in ONNX Runtime, on images of any size, without torch."""
+"""Demo detector: an exported file in ONNX Runtime, on images of any size."""
 
 from __future__ import annotations
 

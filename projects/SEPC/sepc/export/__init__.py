@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from .export import export_detector, export_onnx
     from .exported import ExportedDetector, load_exported
     from .metadata import join_names, split_names
-    from .onnx import run_onnx
     from .signature import FORMATS, Signature
 
 _MODULES = {
@@ -16,7 +15,6 @@ _MODULES = {
     "export": ("export_detector", "export_onnx"),
     "exported": ("ExportedDetector", "load_exported"),
     "metadata": ("join_names", "split_names"),
-    "onnx": ("run_onnx",),
     "signature": ("FORMATS", "Signature"),
 }
 __all__ = [
@@ -31,7 +29,6 @@ __all__ = [
     "export_onnx",
     "join_names",
     "load_exported",
-    "run_onnx",
     "split_names",
 ]
 

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.export import ExportedProgram
 
 from .check import ExportError
-from .exported import load_exported
 from .signature import INPUT_NAME, Signature
 from .torch_formats import root_cause
 
@@ -51,11 +49,6 @@ def write_onnx(
     _forget_sources(onnx.model)
     onnx.model.metadata_props.update(metadata)
     onnx.save(os.fspath(path))
-
-
-def run_onnx(path: str | os.PathLike[str], image: Tensor) -> tuple[Tensor, ...]:
-    """Boxes, scores and classes that an exported file finds in ONNX Runtime, on the CPU."""
-    return load_exported(path).detect(image)
 
 
 def _forget_sources(model: object) -> None:
