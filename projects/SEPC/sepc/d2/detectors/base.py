@@ -119,9 +119,9 @@ class PyramidDetector(DenseDetector):
 class ATSSBase(PyramidDetector):
     """Base of :class:`.atss.ATSS`, :class:`.gfl.GFL` and others with one anchor per position.
 
-    Subclasses set ``prediction_dims``, numbers per anchor of each output of the head, of which the
-    first has the classes, and define :meth:`losses`, :meth:`boxes` and :meth:`scores`. Anchors are
-    assigned by ATSS; another rule overrides :meth:`assign`.
+    Subclasses set ``prediction_dims``, the number D of predictions per anchor of each output of the
+    head, and define :meth:`losses`, :meth:`boxes` and :meth:`scores`. Anchors are assigned by ATSS;
+    another rule overrides :meth:`assign`.
     """
 
     prediction_dims: list[int]
