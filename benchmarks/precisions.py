@@ -23,15 +23,7 @@ from torch import nn
 from sepc import optimize_for_inference
 from sepc.d2.datasets import check_registered
 from sepc.d2.engine import dataset_names, evaluate, load_config
-from sepc.d2.export.config import (
-    config_metadata,
-    fit_sizes,
-    images_to_check,
-    load_model,
-    read_images,
-)
-from sepc.d2.export.job import export_model, image_bounds
-from sepc.d2.export.run import ExportedModel
+from sepc.d2.export import ExportedModel, export, load_model, read_images
 from sepc.export import ExportError, load_exported
 from sepc.export.precision import PRECISIONS, reduce_precision
 from sepc.program import exit_status
@@ -70,15 +62,12 @@ def rows(args: argparse.Namespace, cfg: DictConfig) -> Iterator[tuple[str, str, 
         size = f"{os.path.getsize(file) / 1e6:.1f} MB" if file else "-"
         return name, size, metrics["AP"], metrics["AP50"]
 
-    model = load_model(cfg, args.weights)
-    folded = optimize_for_inference(model)
+    folded = optimize_for_inference(load_model(cfg, args.weights))
     yield row("float32, PyTorch", folded, None)
     yield row("bfloat16, PyTorch", InBfloat16(folded), None)
 
     source = args.output / "model.onnx"
-    first_above, least = image_bounds(model, "onnx")
-    images = fit_sizes(images_to_check(cfg)[0], None, first_above=first_above, least=least)
-    export_model(model, source, format="onnx", images=images, metadata=config_metadata(cfg))
+    export(cfg, args.weights, source)
     yield row("float32, ONNX", ExportedModel(load_exported(source)), source)
 
     train = instantiate(cfg.dataloader.train.dataset)[:CALIBRATION_IMAGES]

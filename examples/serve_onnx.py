@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-"""Find objects in an image with an exported detector: ONNX Runtime, numpy and OpenCV, no more.
+"""Find objects in an image with an exported detector: ONNX Runtime, numpy, Pillow and OpenCV.
 
     python examples/serve_onnx.py model.onnx image.jpg --draw found.jpg
 
-Prints JSON: class, score and box (x1, y1, x2, y2 in pixels of the image) of each object.
+Prints JSON: class, score and box (x1, y1, x2, y2 in pixels of the image) of each object. Neither
+torch nor Detectron2 is needed; of this package one file is, sepc/export/preprocess.py.
 """
 
 import argparse
@@ -15,28 +16,22 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from sepc.export.preprocess import detect_in_image
 
-def detect(session, pixels):
+
+def detect(session: onnxruntime.InferenceSession, pixels: np.ndarray) -> list[dict]:
     """Objects in an image as OpenCV reads it, (H, W, 3) BGR; the best first."""
     meta = session.get_modelmeta().custom_metadata_map
     if meta["batch"] != "none":
         sys.exit("expected a file that takes one image at a time")
-    height, width = size = pixels.shape[:2]
-    if meta["image_size"] != "dynamic":
-        size = [int(x) for x in meta["image_size"].split(",")]
-    elif "resize_short_edge" in meta:
-        short, longest = int(meta["resize_short_edge"]), int(meta["resize_max"])
-        scale = min(short / min(size), longest / max(size))
-        size = [int(side * scale + 0.5) for side in size]
-    image = pixels if size == (height, width) else cv2.resize(pixels, (size[1], size[0]))
-    image = image if meta["input_format"] == "BGR" else image[..., ::-1]
-    image = np.ascontiguousarray(image.transpose(2, 0, 1))
-    boxes, scores, classes = session.run(["boxes", "scores", "classes"], {"image": image})
-    boxes = boxes * np.array([width / size[1], height / size[0]] * 2)
+
+    def run(image: np.ndarray) -> list[np.ndarray]:
+        return session.run(["boxes", "scores", "classes"], {"image": image})
+
     names = next(csv.reader([meta.get("class_names", "")]), [])
     return [
         {"class": names[c] if c < len(names) else str(c), "score": float(s), "box": box.tolist()}
-        for box, s, c in zip(boxes, scores, classes, strict=True)
+        for box, s, c in zip(*detect_in_image(pixels, run, meta), strict=True)
     ]
 
 

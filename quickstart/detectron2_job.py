@@ -80,31 +80,23 @@ def _signals_to(process: subprocess.Popen) -> Iterator[None]:
 
 
 def export(settings: Settings, repository: Path) -> Agreement:
-    """Export the trained detector to ONNX, checked on images of several sizes.
+    """Write the trained detector as ONNX, checked on the image with the most detections and others.
 
-    Among them is the one with the most detections.
+    Each is checked at several sizes.
     """
     from sepc.d2.engine import load_config
-    from sepc.d2.export.config import config_metadata, fit_sizes, load_model, read_images
-    from sepc.d2.export.job import export_model, smallest_image
+    from sepc.d2.export import export as export_config
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         config, overrides = config_of("retinanet", settings.variant)
         cfg = load_config(str(repository / config), overrides)
-    model = load_model(cfg, str(settings.weights))
     content = json.loads(settings.val_json.read_text())
     busiest = busiest_image(settings.load_results())
     entries = sorted(content["images"], key=lambda entry: entry["id"] != busiest)
     files = [str(settings.val_images / entry["file_name"]) for entry in entries[:3]]
-    images = read_images(cfg, files)
-    # the exporter looks at the first, which has to be enlarged for it; then as it is
-    fitted = fit_sizes(images, None, first_above=smallest_image(model), least=1)
-    names = [category["name"] for category in content["categories"]]
-    return export_model(
-        model,
-        settings.onnx,
-        format="onnx",
-        images=[*fitted, images[0]],
-        metadata={**config_metadata(cfg), "class_names": join_names(names)},
+    names = join_names([category["name"] for category in content["categories"]])
+    exported = export_config(
+        cfg, settings.weights, settings.onnx, images=files, metadata={"class_names": names}
     )
+    return exported.agreement

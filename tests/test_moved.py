@@ -19,6 +19,14 @@ def test_old_name_has_every_name_of_the_new(old):
         assert getattr(before, x.__name__) is x
 
 
+def test_old_name_of_a_renamed_class():
+    from sepc.d2.head import TwoBranchHead
+
+    from sepc.d2.detectors.heads import FSAFHead
+
+    assert TwoBranchHead is FSAFHead
+
+
 def test_unknown_names_of_a_moved_module_fail_as_usual():
     from sepc.d2 import atss
 

@@ -94,7 +94,7 @@ def load(args: argparse.Namespace) -> Detector:
 def detect_in_images(
     args: argparse.Namespace, detector: Detector, report: Callable[[str], None]
 ) -> str:
-    """Returns what to say at the end."""
+    """Detect in image files; return what to say at the end."""
     paths = expand_inputs(args.input, report)
     json_sink = None
     if args.output is None:

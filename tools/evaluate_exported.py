@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""COCO's metrics of an exported detector, whatever its format.
+"""Evaluate an exported detector of any format by COCO's metrics.
 
     python tools/evaluate_exported.py model.onnx --config-file configs/quickstart/retinanet_sepc.py
     python tools/evaluate_exported.py model.onnx --dataset coco_2017_val
@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
-    """Task to metric to value in percent."""
+    """Metrics by task and name, in percent."""
     if args.dataset:
         return evaluate_on(exported, args.dataset)
     cfg = load_config(args.config_file, args.opts)

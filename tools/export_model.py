@@ -15,14 +15,7 @@ import warnings
 from collections.abc import Sequence
 
 from sepc.d2.engine import load_config
-from sepc.d2.export.config import (
-    config_metadata,
-    fit_sizes,
-    images_to_check,
-    load_model,
-    read_images,
-)
-from sepc.d2.export.job import export_model, image_bounds
+from sepc.d2.export import export
 from sepc.export import FORMATS, ExportError
 from sepc.program import exit_status
 
@@ -67,28 +60,21 @@ def run(args: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         cfg = load_config(args.config_file, args.opts)
-    model = load_model(cfg, args.weights)
-    if args.images:
-        images, what = read_images(cfg, args.images), "the images given"
-    else:
-        images, what = images_to_check(cfg)
-    size = tuple(args.image_size) if args.image_size else None
-    first_above, least = image_bounds(model, args.format)
-    images = fit_sizes(images, size, first_above=first_above, least=least)
-    print(f"exporting to {args.format}, about a minute; checked on {what}", flush=True)
-    agreement = export_model(
-        model,
+    print(f"exporting to {args.format}, about a minute", flush=True)
+    exported = export(
+        cfg,
+        args.weights,
         args.output,
         format=args.format,
-        images=images,
-        image_size=size,
+        image_size=tuple(args.image_size) if args.image_size else None,
         batch=args.batch,
-        metadata=config_metadata(cfg),
+        images=args.images,
     )
-    sizes = ", ".join(f"{image.shape[-2]} x {image.shape[-1]}" for image in images)
+    sizes = ", ".join(f"{height} x {width}" for height, width in exported.image_sizes)
     megabytes = os.path.getsize(args.output) / 1e6
-    print(f"The file finds what PyTorch finds, in images of {sizes}: {agreement}")
-    if not agreement.detections:
+    print(f"checked on {exported.images}, of {sizes} pixels")
+    print(f"The file finds what PyTorch finds: {exported.agreement}")
+    if not exported.agreement.detections:
         print("But neither has found anything there: --images takes files that show objects")
     if args.dump_ir:
         _dump(args.output, args.dump_ir)

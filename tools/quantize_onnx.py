@@ -16,11 +16,12 @@ import sys
 from collections.abc import Sequence
 
 import cv2
+import torch
 from torch import Tensor
 
 from sepc.export import ExportedDetector, ExportError, load_exported
-from sepc.export.images import prepare_image
 from sepc.export.precision import PRECISIONS, reduce_precision
+from sepc.export.preprocess import prepare_image
 from sepc.program import exit_status
 
 
@@ -37,7 +38,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_image(file: str, exported: ExportedDetector) -> Tensor:
-    """(3, H, W) uint8, as the file takes it.
+    """Image (3, H, W) uint8, as the file takes it.
 
     Raises:
         FileNotFoundError: if it can't be read.
@@ -45,7 +46,7 @@ def read_image(file: str, exported: ExportedDetector) -> Tensor:
     pixels = cv2.imread(file, cv2.IMREAD_COLOR)
     if pixels is None:
         raise FileNotFoundError(f"can't read the image {file}")
-    return prepare_image(exported, pixels)
+    return torch.from_numpy(prepare_image(pixels, exported.metadata).pixels)
 
 
 def run(args: argparse.Namespace) -> None:

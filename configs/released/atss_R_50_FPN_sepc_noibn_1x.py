@@ -2,7 +2,7 @@
 
 from detectron2.config import LazyConfig as _LazyConfig
 
-from sepc.d2.top_block import LastLevelP6P7 as _TopBlock
+from sepc.d2.mmdet1 import LastLevelP6P7 as _TopBlock
 
 dataloader, lr_multiplier, model, optimizer, train = _LazyConfig.load_rel(
     "../COCO-Detection/atss_R_50_FPN_sepc_noibn_1x.py",

@@ -2,9 +2,9 @@
 
 from detectron2.config import LazyConfig as _LazyConfig
 
+from sepc.d2.mmdet1 import LastLevelP6P7 as _TopBlock
 from sepc.d2.mmdet1 import LegacyAnchorGenerator as _Anchors
 from sepc.d2.mmdet1 import LegacyBox2BoxTransform as _Transform
-from sepc.d2.top_block import LastLevelP6P7 as _TopBlock
 
 dataloader, lr_multiplier, model, optimizer, train = _LazyConfig.load_rel(
     "../COCO-Detection/retinanet_R_50_FPN_sepc_1x.py",

@@ -3,7 +3,7 @@
 from detectron2.config import LazyConfig as _LazyConfig
 
 from sepc.d2.backbones.deep_stem import DeepStem as _DeepStem
-from sepc.d2.top_block import LastLevelP6P7 as _TopBlock
+from sepc.d2.mmdet1 import LastLevelP6P7 as _TopBlock
 
 from ..common.coco_schedule import lr_multiplier_2x as lr_multiplier
 

@@ -2,7 +2,7 @@
 
 from detectron2.config import LazyConfig as _LazyConfig
 
-from sepc.d2.top_block import LastLevelP6P7 as _TopBlock
+from sepc.d2.mmdet1 import LastLevelP6P7 as _TopBlock
 
 from .universenet50_2x import dataloader, lr_multiplier, optimizer, train
 from .universenet50_2x import model as _atss

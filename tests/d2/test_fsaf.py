@@ -38,10 +38,11 @@ def test_every_anchor_ignored(tmp_path):
 
 def test_distances_are_not_negative(tmp_path):
     model = make(tmp_path, "fsaf")
-    features = [torch.zeros(1, 8, 2, 3)] * 5
-    boxes = model.anchor_free.boxes(features, [torch.full((1, 6, 4), -3.0)] * 5)
-    for level in boxes:
-        torch.testing.assert_close(level[..., :2], level[..., 2:])
+    logits, distances = [torch.zeros(1, 6, 2, 3)] * 5, [torch.full((1, 4, 2, 3), -3.0)] * 5
+    for level in model.predict_levels([logits, distances]):
+        boxes = level.decode(level.anchors, level.outputs[0][0])
+        assert boxes.shape == (6, 4)
+        torch.testing.assert_close(boxes[:, :2], boxes[:, 2:])
 
 
 def test_both_branches_learn_and_detect(tmp_path):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sepc import build_sepc, optimize_for_inference
-from sepc.d2.detectors.heads import CenternessHead, SEPCHead, TwoBranchHead
+from sepc.d2.detectors.heads import CenternessHead, FSAFHead, SEPCHead
 from sepc.layers import level_conv
 
 from ..helpers import make_pyramid
@@ -89,7 +89,7 @@ def test_centerness_reads_the_box_features():
 
 def test_two_branches_share_the_trunk():
     trunk = build_sepc("pconv", in_channels=4)
-    head = TwoBranchHead(trunk=trunk, num_classes=5, num_anchors=3)
+    head = FSAFHead(trunk=trunk, num_classes=5, num_anchors=3)
     outputs = head([torch.randn(1, 4, h, w) for h, w in SIZES])
     assert [x[0].shape[1] for x in outputs] == [15, 12, 5, 4]
     torch.testing.assert_close(head.free_cls_score.bias.sigmoid(), torch.full((5,), 0.01))

@@ -6,6 +6,8 @@ from detectron2.config import instantiate
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.utils.events import EventStorage
 
+from sepc.d2.detectors import base
+
 from .helpers import image_input, tiny_config
 
 DETECTORS = ["retinanet", "fcos", "atss", "free_anchor", "fsaf", "gfl", "fsaf_retinanet"]
@@ -14,7 +16,7 @@ CELLS = [34, 16, 7, 3, 1]
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
-def test_detectors_train_and_detect_on_the_smaller_maps(tmp_path, detector):
+def test_detectors_train_and_detect_on_the_smaller_maps(tmp_path, detector, monkeypatch):
     torch.manual_seed(0)
     variant = "sepc" if detector == "fsaf_retinanet" else "pconv"
     overrides = {"+model.head.trunk.head_padding": "valid"}
@@ -24,6 +26,8 @@ def test_detectors_train_and_detect_on_the_smaller_maps(tmp_path, detector):
     for module in model.modules():
         if isinstance(module, DefaultAnchorGenerator):
             module.register_forward_hook(lambda module, args, output: anchors.append(output))
+    laid, grid_anchors = [], base.grid_anchors  # level by level
+    monkeypatch.setattr(base, "grid_anchors", lambda *x: laid.append(grid_anchors(*x)) or laid[-1])
 
     with EventStorage():
         losses = model([image_input(SIDE, SIDE, [[20, 30, 90, 120]], [1])])
@@ -35,6 +39,8 @@ def test_detectors_train_and_detect_on_the_smaller_maps(tmp_path, detector):
     assert len(boxes) and boxes.isfinite().all()
 
     assert all([x.shape[-1] for x in levels] == CELLS for levels in maps)
+    assert laid
+    anchors += [laid[i : i + len(CELLS)] for i in range(0, len(laid), len(CELLS))]
     assert len(anchors) >= 2  # in training and in detection
     for levels in anchors:
         per_cell = len(levels[-1])

@@ -8,8 +8,7 @@ import torch
 from detectron2.config import instantiate
 from detectron2.structures import Boxes
 
-from sepc.d2.inclusive import InclusiveBoxes
-from sepc.d2.mmdet1 import LegacyAnchorGenerator, LegacyBox2BoxTransform
+from sepc.d2.mmdet1 import InclusiveBoxes, LegacyAnchorGenerator, LegacyBox2BoxTransform
 
 from .helpers import image_input
 from .released import released_config, with_stub_backbone

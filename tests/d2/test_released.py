@@ -13,7 +13,7 @@ from detectron2.structures import Boxes
 
 import sepc
 from sepc.checkpoint import restore_state_dict
-from sepc.d2.detectors.anchor_free import AnchorFreeBranch
+from sepc.d2.detectors.fsaf import AnchorFreeBranch
 from sepc.methods.boxes import from_inclusive, to_inclusive
 
 from ..checkpoint.reference import CONFIGS as LEAVES

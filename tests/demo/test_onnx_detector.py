@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sepc.demo import OnnxDetector
+from sepc.export.preprocess import prepare_image
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -85,10 +86,10 @@ def test_order_of_channels_and_type(tmp_path, order, first, kind):
 def test_fixed_size_keeps_proportions(tmp_path):
     path = write_detector(tmp_path / "d.onnx", [3, 16, 24], {"pixel_mean": "7,8,9"})
     detector = OnnxDetector(path)
-    pixels, scale_x, scale_y = detector.prepare(image(64, 48))
-    assert pixels.shape == (3, 16, 24) and (scale_x, scale_y) == (0.25, 0.25)
-    assert pixels[:, 15, 11].tolist() == [30, 20, 10]
-    assert pixels[:, 0, 12].tolist() == [7, 8, 9]
+    prepared = prepare_image(image(64, 48), detector.metadata)
+    assert prepared.pixels.shape == (3, 16, 24) and prepared.content_size == (16, 12)
+    assert prepared.pixels[:, 15, 11].tolist() == [30, 20, 10]
+    assert prepared.pixels[:, 0, 12].tolist() == [7, 8, 9]
     (found,) = detector([image(64, 48)])
     assert found.boxes.tolist() == [[8, 16, 48, 36]]
 
@@ -105,13 +106,20 @@ def test_boxes_on_the_padding_are_left_out(tmp_path):
 def test_resizing_of_a_dynamic_file(tmp_path, size, expected):
     texts = {"resize_short_edge": "20", "resize_max": "40"}
     detector = OnnxDetector(write_detector(tmp_path / "d.onnx", [3, "h", "w"], texts))
-    assert detector.prepare(image(*size))[0].shape == (3, *expected)
+    assert prepare_image(image(*size), detector.metadata).pixels.shape == (3, *expected)
 
 
 def test_least_size_of_a_dynamic_file(tmp_path):
     detector = OnnxDetector(write_detector(tmp_path / "d.onnx", [3, "h", "w"], {"min_size": "32"}))
-    assert detector.prepare(image(20, 50))[0].shape == (3, 32, 50)
-    assert detector.prepare(image(40, 50))[0].shape == (3, 40, 50)
+    assert prepare_image(image(20, 50), detector.metadata).pixels.shape == (3, 32, 50)
+    assert prepare_image(image(40, 50), detector.metadata).pixels.shape == (3, 40, 50)
+    assert detector([image(20, 50)])[0].boxes.tolist() == [[2, 4, 12, 9]]
+
+
+def test_inclusive_boxes_are_taken_back(tmp_path):
+    texts = {"resize_short_edge": "20", "inclusive_boxes": "true"}
+    detector = OnnxDetector(write_detector(tmp_path / "d.onnx", [3, "h", "w"], texts))
+    assert detector([image(40, 60)])[0].boxes.tolist() == [[4, 8, 23, 17]]
 
 
 @pytest.mark.parametrize("batch", ["n", 2, 4])

@@ -88,7 +88,7 @@ def mosaic(four_images):
 @pytest.fixture(scope="session")
 def onnx_file(trained, mosaic, tmp_path_factory):
     """An ONNX file for images of any size, by the name of the detector; and how well it agrees."""
-    from sepc.d2.export.job import export_model
+    from sepc.d2.export import export_model
 
     files = {}
 

@@ -14,13 +14,14 @@ for package in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
 from detectron2.config import instantiate  # noqa: E402
+from detectron2.modeling import meta_arch  # noqa: E402
 
 from quickstart.settings import config_of  # noqa: E402
 from sepc import optimize_for_inference  # noqa: E402
 from sepc.d2.engine import load_config  # noqa: E402
+from sepc.d2.export import ExportedModel, export_model  # noqa: E402
 from sepc.d2.export.detector import ExportableDetector, detect  # noqa: E402
-from sepc.d2.export.job import export_model, smallest_image  # noqa: E402
-from sepc.d2.export.run import ExportedModel  # noqa: E402
+from sepc.d2.export.job import smallest_image  # noqa: E402
 
 from ..d2.helpers import ROOT  # noqa: E402
 
@@ -63,6 +64,22 @@ def test_exportable_form_finds_the_same(variant, size):
     with torch.no_grad():
         found = ExportableDetector(model)(image(size))
     assert compare_detections(detect(model, image(size)), found).detections > 5
+
+
+@pytest.mark.parametrize("kind", [meta_arch.RetinaNet, meta_arch.FCOS])
+def test_detectors_of_detectron2_itself(kind):
+    torch.manual_seed(0)
+    cfg = load_config(str(ROOT / f"configs/quickstart/{kind.__name__.lower()}_plain.py"))
+    cfg.model._target_ = kind
+    model = instantiate(cfg.model).eval()
+    assert type(model) is kind
+    features = model.backbone(torch.randn(1, 3, 128, 128))
+    with torch.no_grad():
+        logits, *_ = model.head([features[name] for name in model.head_in_features])
+        spread(model.head.cls_score, torch.cat([x.flatten() for x in logits]), std=0.7, bias=-2.0)
+        torch.nn.init.constant_(model.head.bbox_pred.bias, 0.5)
+        found = ExportableDetector(model)(image((100, 75)))
+    assert compare_detections(detect(model, image((100, 75))), found).detections > 5
 
 
 def slow(*values):

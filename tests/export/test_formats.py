@@ -11,9 +11,9 @@ for package in ("onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
 from sepc.d2.engine import evaluate  # noqa: E402
+from sepc.d2.export import ExportedModel, evaluate_on, export_model  # noqa: E402
 from sepc.d2.export.detector import detect  # noqa: E402
-from sepc.d2.export.job import export_model, smallest_image  # noqa: E402
-from sepc.d2.export.run import ExportedModel, evaluate_on  # noqa: E402
+from sepc.d2.export.job import smallest_image  # noqa: E402
 from sepc.export import ExportError, load_exported  # noqa: E402
 
 from .helpers import cuts  # noqa: E402

@@ -1,11 +1,9 @@
 """What files take and tell."""
 
-import numpy as np
 import pytest
 import torch
 
 from sepc.export import ExportedDetector, Signature, join_names, split_names
-from sepc.export.images import input_size, prepare_image
 
 
 @pytest.mark.parametrize(
@@ -93,23 +91,3 @@ def test_one_image_through_a_file_of_several_and_several_through_one_of_one():
 
     one = fake(Signature().as_text(), find_one)
     assert [x[1].tolist() for x in one.detect_batch(images)] == [[0], [1], [2]]
-
-
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        ({}, (480, 640)),
-        ({"image_size": "32,64"}, (32, 64)),
-        ({"resize_short_edge": "800", "resize_max": "1333"}, (800, 1067)),
-        ({"resize_short_edge": "800", "resize_max": "1000"}, (750, 1000)),
-    ],
-)
-def test_size_at_which_a_file_sees_an_image(metadata, expected):
-    assert input_size(fake(metadata, None), 480, 640) == expected
-
-
-def test_order_of_the_channels():
-    image = np.zeros((2, 2, 3), np.uint8)
-    image[..., 0] = 9  # blue
-    assert prepare_image(fake({"input_format": "BGR"}, None), image)[:, 0, 0].tolist() == [9, 0, 0]
-    assert prepare_image(fake({"input_format": "RGB"}, None), image)[:, 0, 0].tolist() == [0, 0, 9]

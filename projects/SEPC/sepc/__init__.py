@@ -16,14 +16,20 @@ M            ground-truth boxes of one image
 A *pyramid* is a list of L tensors (N, C, Hl, Wl). The neighbors of a level are called its
 *finer* and its *coarser* level. Boxes are (x1, y1, x2, y2) in pixels unless said otherwise.
 
-What is importable from here needs torch and torchvision only; the Detectron2 binding is
-:mod:`sepc.d2`, the torchvision binding :mod:`sepc.tv`.
+What is importable from here needs torch and torchvision only, which are imported when a name is
+first used: :mod:`sepc.export.preprocess` needs neither. The Detectron2 binding is :mod:`sepc.d2`,
+the torchvision binding :mod:`sepc.tv`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import moved
-from .checkpoint import convert_state_dict
-from .inference import optimize_for_inference
-from .layers import SEPC, DeformConv2d, PyramidConv, PyramidConvStack, PyramidNorm, build_sepc
+
+if TYPE_CHECKING:
+    from .checkpoint import convert_state_dict
+    from .inference import optimize_for_inference
+    from .layers import SEPC, DeformConv2d, PyramidConv, PyramidConvStack, PyramidNorm, build_sepc
 
 __version__ = "0.1.0"
 
@@ -39,3 +45,18 @@ __all__ = [
     "convert_state_dict",
     "optimize_for_inference",
 ]
+
+_ELSEWHERE = {"convert_state_dict": "checkpoint", "optimize_for_inference": "inference"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or the module that has it, when it is first used (PEP 562)."""
+    if name in __all__:
+        return getattr(import_module(f"sepc.{_ELSEWHERE.get(name, 'layers')}"), name)
+    if name in ("checkpoint", "inference", "layers"):
+        return import_module(f"sepc.{name}")
+    raise AttributeError(f"module 'sepc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

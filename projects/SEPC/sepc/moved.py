@@ -24,10 +24,14 @@ MOVED = {
     "sepc.d2.fsaf": "sepc.d2.detectors.fsaf",
     "sepc.d2.gfl": "sepc.d2.detectors.gfl",
     "sepc.d2.head": "sepc.d2.detectors.heads",
+    "sepc.d2.inclusive": "sepc.d2.mmdet1",
     "sepc.d2.legacy": "sepc.d2.mmdet1",
     "sepc.d2.res2net": "sepc.d2.backbones.res2net",
     "sepc.d2.retinanet": "sepc.d2.detectors.retinanet",
+    "sepc.d2.top_block": "sepc.d2.mmdet1",
 }
+# Old name of a class in them: its name now.
+RENAMED = {"TwoBranchHead": "FSAFHead"}
 
 
 class MovedModules(MetaPathFinder, Loader):
@@ -41,7 +45,9 @@ class MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         new = MOVED[module.__name__]
         module.__doc__ = f"Moved to {new}."
-        module.__getattr__ = lambda name: getattr(import_module(new), name)  # type: ignore[method-assign]
+        module.__getattr__ = lambda name: getattr(  # type: ignore[method-assign]
+            import_module(new), RENAMED.get(name, name)
+        )
 
 
 def register() -> None:

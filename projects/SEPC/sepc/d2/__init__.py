@@ -1,4 +1,4 @@
-"""The Detectron2 binding: heads, backbone, data sets, builders, engine."""
+"""Detectron2 binding: detectors, backbones, export, data sets, builders and engine."""
 
 # Whole before any module of this package: $DETECTRON2_ENV_MODULE may name one (see cfgnode).
 import detectron2  # noqa: F401

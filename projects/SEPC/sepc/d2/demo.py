@@ -1,4 +1,4 @@
-"""Detectron2's detectors for the demo, drawn by Detectron2."""
+"""Demo detector: a trained model of Detectron2, drawn by Detectron2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .predictor import Predictor
 
 
 class Detectron2Detector:
-    """A :class:`~sepc.d2.predictor.Predictor` as a :class:`~sepc.demo.Detector`."""
+    """Adapter of a :class:`~sepc.d2.predictor.Predictor` to :class:`~sepc.demo.Detector`."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -51,5 +51,5 @@ class Detectron2Detector:
 
 
 def _flipped(image: np.ndarray) -> np.ndarray:
-    """BGR to RGB and back."""
+    """Image with its channels in reverse order: BGR to RGB and back."""
     return np.ascontiguousarray(image[:, :, ::-1])

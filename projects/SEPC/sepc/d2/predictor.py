@@ -1,4 +1,4 @@
-"""A trained detector for pictures as they come: its config, weights, resizing and class names."""
+"""Predictor: a trained detector on pictures as they come, with its resizing and class names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .engine import Checkpointer, dataset_names, load_config
 
 
 class Predictor:
-    """A model in eval mode and what stands before and behind it in evaluation.
+    """Model in eval mode with the resizing and the class names of its evaluation.
 
     Args:
         model: takes Detectron2's list of dicts.
@@ -76,7 +76,7 @@ class Predictor:
         return cls(**parts)
 
     def lower_score_threshold(self, threshold: float) -> None:
-        """Make the model itself keep all that scores ``threshold`` or more.
+        """Lower the model's own threshold, so that it keeps all that scores ``threshold`` or more.
 
         A higher one does not change the model, some of which compare another score than the final
         one: filter what it finds.
@@ -87,7 +87,7 @@ class Predictor:
                 module.test_score_thresh = threshold  # type: ignore[assignment]
 
     def prepare(self, image: np.ndarray) -> dict[str, Any]:
-        """The model's input for one image.
+        """Input of the model for one image.
 
         Args:
             image: (H, W, 3), uint8, BGR.
@@ -109,7 +109,7 @@ class Predictor:
         return [output["instances"].to("cpu") for output in outputs]
 
     def shown_to_model(self, image: np.ndarray) -> np.ndarray:
-        """What the feature maps cover: the image at the model's size with the padding, RGB."""
+        """Image at the model's size with its padding, RGB: the area that the feature maps cover."""
         pixels = self.prepare(image)["image"].numpy().transpose(1, 2, 0).astype(np.uint8)
         pixels = pixels if self.input_format == "RGB" else pixels[:, :, ::-1]
         divisor = max(1, getattr(getattr(self.model, "backbone", None), "size_divisibility", 1))
@@ -123,7 +123,7 @@ class Predictor:
 
     @property
     def category_ids(self) -> list[int] | None:
-        """The category id of each class in the data set's annotations, None if unknown."""
+        """Category id of each class in the data set's annotations, None if unknown."""
         by_id = self.metadata.get("thing_dataset_id_to_contiguous_id", {})
         return sorted(by_id, key=by_id.__getitem__) or None
 

@@ -1,4 +1,4 @@
-"""A trained or exported detector on images, videos and a webcam."""
+"""Demo: a trained or exported detector on images, videos and a webcam."""
 
 from .detections import Detections, Detector
 from .images import expand_inputs, run_on_images

@@ -1,4 +1,4 @@
-"""What is found in an image, and what finds it."""
+"""Detections of an image, the interface of what finds them, and their drawing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READABLE_SIDE = 512
 
 @dataclass(frozen=True)
 class Detections:
-    """Of one image, in pixels of it.
+    """Detections of one image, in pixels of it.
 
     Attributes:
         boxes: (D, 4), x1, y1, x2, y2.
@@ -31,7 +31,7 @@ class Detections:
     native: Any = None
 
     def above(self, threshold: float) -> Detections:
-        """Those that score ``threshold`` or more."""
+        """Detections that score ``threshold`` or more."""
         kept = np.flatnonzero(self.scores >= threshold)
         native = self.native[kept] if self.native is not None else None
         return Detections(self.boxes[kept], self.scores[kept], self.classes[kept], native)
@@ -41,7 +41,7 @@ class Detections:
 
 
 class Detector(Protocol):
-    """Images are (H, W, 3), uint8, BGR.
+    """Detector as the demo uses it; images are (H, W, 3), uint8, BGR.
 
     Attributes:
         class_names: K names, None if unknown.
@@ -55,22 +55,22 @@ class Detector(Protocol):
     def category_ids(self) -> list[int] | None: ...
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """What is found in each of several images of the same size."""
+        """Detections in each of several images of the same size."""
         ...
 
     def draw(self, image: np.ndarray, found: Detections) -> np.ndarray:
-        """A picture of the image with what was found; small images are enlarged."""
+        """Picture of the image with its detections; small images are enlarged."""
         ...
 
     def draw_frame(self, frame: np.ndarray, found: Detections) -> np.ndarray:
-        """The same for a frame of a video, at its own size; frames come in their order."""
+        """Picture of a frame of a video, at its own size; frames come in their order."""
         ...
 
 
 def draw_found(
     image: np.ndarray, found: Detections, class_names: Sequence[str] | None, *, enlarge: bool
 ) -> np.ndarray:
-    """Boxes with class and score, the best on top.
+    """Draw boxes with class and score, the best on top.
 
     Args:
         image: (H, W, 3), uint8, BGR; it stays as it is.
@@ -91,5 +91,6 @@ def draw_found(
 
 
 def name_of(label: int, class_names: Sequence[str] | None) -> str:
+    """Name of a class, or its number."""
     known = class_names is not None and label < len(class_names)
     return class_names[label] if known and class_names is not None else f"class {label}"

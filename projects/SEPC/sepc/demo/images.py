@@ -1,4 +1,4 @@
-"""Images from files, folders and globs, through a detector, to pictures or COCO's results."""
+"""Demo on images from files, folders and globs: to pictures or COCO's results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Report = Callable[[str], None]
 
 
 def expand_inputs(inputs: Sequence[str], report: Report) -> list[Path]:
-    """Files, folders (their images, by name) and globs, each file once.
+    """Paths of files, of the images in folders, and of globs, each once.
 
     What does not exist or holds no image is reported and left out.
     """
@@ -87,6 +87,7 @@ def _detect(
 
 
 def read_all(paths: Iterable[Path], report: Report) -> Iterator[tuple[Path, np.ndarray]]:
+    """Images by their paths; what can't be read is reported and left out."""
     for path in paths:
         try:
             image = read_image(path)
@@ -99,7 +100,7 @@ def read_all(paths: Iterable[Path], report: Report) -> Iterator[tuple[Path, np.n
 def batches(
     images: Iterable[tuple[Path, np.ndarray]], batch_size: int
 ) -> Iterator[list[tuple[Path, np.ndarray]]]:
-    """Consecutive images of the same size, ``batch_size`` of them at most."""
+    """Batches of consecutive images of the same size, ``batch_size`` of them at most."""
     batch: list[tuple[Path, np.ndarray]] = []
     for path, image in images:
         if batch and (len(batch) == batch_size or image.shape != batch[0][1].shape):
@@ -111,7 +112,7 @@ def batches(
 
 
 def to_pictures(detector: Detector, output: Path, paths: Sequence[Path]) -> Sink:
-    """Draw into a folder, or into one file for one image.
+    """Sink that draws into a folder, or into one file for one image.
 
     In a folder a picture has the name of its image, see :func:`names_of_pictures`.
 
@@ -134,7 +135,7 @@ def to_pictures(detector: Detector, output: Path, paths: Sequence[Path]) -> Sink
 
 
 def names_of_pictures(paths: Sequence[Path]) -> dict[Path, str]:
-    """A name of its own for each image: that of the file, with a number where two have the same.
+    """Name of each picture: that of the image, with a number where two have the same.
 
     What has another ending than a picture's gets .png.
     """
@@ -149,7 +150,7 @@ def names_of_pictures(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 class CocoResults:
-    """A sink that collects detections, to be written as a json of COCO's results.
+    """Sink that collects detections, to be written as a json of COCO's results.
 
     The ``image_id`` is the number that the file's name is (COCO's files have such names) or, where
     one has another name, its place in the list, from 1. ``file_name`` is given beside it.
@@ -182,5 +183,6 @@ class CocoResults:
         return True
 
     def write(self, path: Path) -> None:
+        """Write the results as json."""
         with atomic_write(path) as partial:
             partial.write_text(json.dumps(self.results) + "\n")

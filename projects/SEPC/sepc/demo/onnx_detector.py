@@ -1,16 +1,16 @@
-"""An exported detector in ONNX Runtime, on images of any size; torch is not needed."""
+"""Demo detector: an exported file in ONNX Runtime, on images of any size."""
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from ..export.metadata import split_names
+from ..export.preprocess import prepare_image, restore_boxes
 from .detections import Detections, draw_found
 
 _OUTPUTS = ("boxes", "scores", "classes")
@@ -18,11 +18,10 @@ _OWNERS = "images"
 
 
 class OnnxDetector:
-    """A file that ``tools/export_model.py`` or the quick start has written.
+    """Detector from an ONNX file that ``tools/export_model.py`` or the quick start has written.
 
-    An image is brought to the size that the file works at, keeping its proportions: to the fixed
-    size of the file, padded at the bottom and on the right with the mean color, or as its
-    ``resize_short_edge`` and ``resize_max`` say.
+    Images are brought to the size that the file works at, and boxes back, by
+    :mod:`sepc.export.preprocess`.
 
     Args:
         path: the ONNX file.
@@ -58,38 +57,35 @@ class OnnxDetector:
         self._input = inputs[0].name
         self._type = np.uint8 if "uint8" in inputs[0].type else np.float32
         self._batch = inputs[0].shape[0] if rank == 4 else None
-        size = inputs[0].shape[-2:]
-        self._size = (size[0], size[1]) if all(isinstance(side, int) for side in size) else None
         self._outputs = [*_OUTPUTS, *([_OWNERS] if _OWNERS in names else [])]
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        size = inputs[0].shape[-2:]
+        if all(isinstance(side, int) for side in size):
+            self.metadata.setdefault("image_size", f"{size[0]},{size[1]}")
 
     @property
     def class_names(self) -> list[str] | None:
         """K names, None if the file has none."""
-        return next(csv.reader([self.metadata.get("class_names", "")]), None) or None
+        return split_names(self.metadata.get("class_names", "")) or None
 
     @property
     def category_ids(self) -> list[int] | None:
+        """Category of each class in the annotations, None if the file has none."""
         ids = self.metadata.get("category_ids", "")
         return [int(i) for i in ids.split(",")] if ids else None
 
     @property
     def score_threshold(self) -> float:
-        """What the file itself leaves out."""
+        """Score below which the file itself leaves out what it finds."""
         return float(self.metadata.get("score_threshold", 0))
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """What is found in each of several images (H, W, 3), uint8, BGR, of one size."""
-        prepared = [self.prepare(image) for image in images]
-        pixels = [x for x, _, _ in prepared]
+        """Detections in each of several images (H, W, 3), uint8, BGR, of one size."""
+        prepared = [prepare_image(image, self.metadata) for image in images]
         found = []
-        for (boxes, scores, classes), (_, scale_x, scale_y), image in zip(
-            self._run(pixels), prepared, images, strict=True
-        ):
-            boxes = boxes / np.array([scale_x, scale_y] * 2, np.float32)
-            height, width = image.shape[:2]
-            boxes = boxes.clip(0, np.array([width, height] * 2, np.float32))
-            seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # not on the padding
+        outputs = self._run([x.pixels.astype(self._type) for x in prepared])
+        for (boxes, scores, classes), each in zip(outputs, prepared, strict=True):
+            boxes, seen = restore_boxes(boxes, each, self.metadata)
             found.append(Detections(boxes[seen], scores[seen], classes[seen]))
         return found
 
@@ -98,42 +94,6 @@ class OnnxDetector:
 
     def draw_frame(self, frame: np.ndarray, found: Detections) -> np.ndarray:
         return draw_found(frame, found, self.class_names, enlarge=False)
-
-    def prepare(self, image: np.ndarray) -> tuple[np.ndarray, float, float]:
-        """The file's input (3, H, W) and by what the image was scaled, in x and in y."""
-        height, width = image.shape[:2]
-        wanted_height, wanted_width = self._scaled_size(height, width)
-        if self.metadata.get("input_format", "RGB") == "RGB":
-            image = image[:, :, ::-1]
-        if (wanted_height, wanted_width) != (height, width):
-            method = cv2.INTER_AREA if wanted_height < height else cv2.INTER_LINEAR
-            size = (wanted_width, wanted_height)
-            image = cv2.resize(np.ascontiguousarray(image), size, interpolation=method)
-        pixels = self._padded(image).astype(self._type).transpose(2, 0, 1)
-        return np.ascontiguousarray(pixels), wanted_width / width, wanted_height / height
-
-    def _scaled_size(self, height: int, width: int) -> tuple[int, int]:
-        if self._size is not None:
-            scale = min(self._size[0] / height, self._size[1] / width)
-        elif "resize_short_edge" in self.metadata:
-            scale = float(self.metadata["resize_short_edge"]) / min(height, width)
-            longest = float(self.metadata.get("resize_max", "inf"))
-            scale = min(scale, longest / max(height, width))
-        else:
-            return height, width
-        return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-    def _padded(self, image: np.ndarray) -> np.ndarray:
-        height, width = image.shape[:2]
-        least = int(self.metadata.get("min_size", "1"))
-        wanted = self._size or (max(height, least), max(width, least))
-        if wanted == (height, width):
-            return image
-        mean = [float(x) for x in self.metadata.get("pixel_mean", "0,0,0").split(",")]
-        padded = np.empty((*wanted, 3), image.dtype)
-        padded[:] = np.round(mean).astype(image.dtype)
-        padded[:height, :width] = image
-        return padded
 
     def _run(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
         """Boxes, scores and classes of each image (3, H, W)."""

@@ -1,4 +1,4 @@
-"""Detections in the frames of a video or a camera."""
+"""Demo on the frames of a video or a camera."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def run_on_camera(number: int, detector: Detector, *, threshold: float) -> int:
 def draw_frames(
     frames: Iterable[np.ndarray], detector: Detector, *, threshold: float, batch_size: int
 ) -> Iterator[np.ndarray]:
-    """Each frame with its detections, in their order."""
+    """Frames with their detections, in their order."""
     frames = iter(frames)
     while batch := list(islice(frames, batch_size)):
         for frame, found in zip(batch, detector(batch), strict=True):

@@ -1,4 +1,4 @@
-"""A window of OpenCV, which not every build and not every machine has."""
+"""Window of OpenCV, which not every build and not every machine has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ESCAPE, _Q = 27, ord("q")
 
 
 def show(name: str, picture: np.ndarray, *, wait_ms: int) -> bool:
-    """Show a picture.
+    """Show a picture in a window.
 
     Args:
         wait_ms: for a key; 0 waits until there is one.
@@ -33,4 +33,4 @@ def show(name: str, picture: np.ndarray, *, wait_ms: int) -> bool:
 
 
 class NoWindow(RuntimeError):
-    """This machine or this OpenCV has no windows."""
+    """Error: this machine or this OpenCV has no windows."""

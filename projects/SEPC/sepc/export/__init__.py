@@ -1,12 +1,22 @@
-"""Detectors as files that run elsewhere."""
+"""Detectors as files that run elsewhere; torch is imported when a name that needs it is used."""
 
-from .check import Agreement, ExportError, check_detections, compare_detections
-from .export import export_detector, export_onnx
-from .exported import ExportedDetector, load_exported
-from .metadata import join_names, split_names
-from .onnx import run_onnx
-from .signature import FORMATS, Signature
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from .check import Agreement, ExportError, check_detections, compare_detections
+    from .export import export_detector, export_onnx
+    from .exported import ExportedDetector, load_exported
+    from .metadata import join_names, split_names
+    from .signature import FORMATS, Signature
+
+_MODULES = {
+    "check": ("Agreement", "ExportError", "check_detections", "compare_detections"),
+    "export": ("export_detector", "export_onnx"),
+    "exported": ("ExportedDetector", "load_exported"),
+    "metadata": ("join_names", "split_names"),
+    "signature": ("FORMATS", "Signature"),
+}
 __all__ = [
     "FORMATS",
     "Agreement",
@@ -19,6 +29,17 @@ __all__ = [
     "export_onnx",
     "join_names",
     "load_exported",
-    "run_onnx",
     "split_names",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,4 +1,4 @@
-"""Whether an exported detector finds what the original one does."""
+"""Comparison of an exported detector with the original one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Detect = Callable[[Tensor], Sequence[Tensor]]
 
 
 class ExportError(RuntimeError):
-    """A detector could not be exported, or the file does not do what the detector does."""
+    """Error: a detector can't be exported, or the file does not find what the detector does."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How close the detections of two runs are.
+    """Agreement of the detections of two runs.
 
     Args:
         detections: how many there are in both.

@@ -1,4 +1,4 @@
-"""From dense predictions to detections, with shapes that an exporter can follow.
+"""Detections from dense predictions, with shapes that an exporter can follow.
 
 Detectors drop scores below their threshold before anything else, so that every later shape depends
 on the image, more than ``torch.export`` can follow. Here each level gives a number of candidates
@@ -16,7 +16,7 @@ from torchvision.ops import nms
 
 
 def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The best scores of one level, over positions and classes together.
+    """Best scores of one level, over positions and classes together.
 
     Args:
         scores: (..., Hl * Wl * A, K).
@@ -26,13 +26,13 @@ def top_candidates(scores: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
         scores, indices into the level's Hl * Wl * A anchors, and classes, each (..., limit).
     """
     flat = scores.flatten(-2)
-    best, indices = flat.topk(_at_most(flat.shape[-1], limit))
+    best, indices = flat.topk(at_most(flat.shape[-1], limit))
     num_classes = scores.shape[-1]
     return best, indices // num_classes, indices % num_classes
 
 
-def _at_most(size: Any, limit: int) -> Any:
-    """The smaller one, as every exporter can follow: a size is a tensor while one traces."""
+def at_most(size: Any, limit: int) -> Any:
+    """Smaller one of a size and a limit; while one traces, a size is a tensor."""
     if isinstance(size, Tensor):
         return torch.clamp(size, max=limit)
     return torch.sym_min(size, limit)
@@ -72,7 +72,7 @@ def select_detections_of_batch(
     nms_thresh: float,
     max_detections: int,
 ) -> tuple[Tensor, Tensor]:
-    """The same for the candidates of several images.
+    """Non-maximum suppression as in :func:`select_detections`, for several images.
 
     Args:
         boxes, scores, classes: (N, P, 4), (N, P), (N, P).

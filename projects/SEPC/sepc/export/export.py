@@ -1,4 +1,4 @@
-"""Detectors to files, checked before the file gets its name."""
+"""Export of detectors to files, which are checked before they get their names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def export_detector(
     max_detections: int | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Agreement:
-    """Write a whole detector, from pixels to detections.
+    """Write a whole detector, from pixels to detections, as a file.
 
     Names, shapes and types are those of :mod:`.signature`, whatever the format. An ONNX file uses
     standard operators only (among them DeformConv and NonMaxSuppression) and runs in ONNX Runtime
@@ -98,19 +98,19 @@ def export_onnx(
     reference: Detect,
     metadata: Mapping[str, str] | None = None,
 ) -> Agreement:
-    """:func:`export_detector` to ONNX, for one image of this size, checked on it alone."""
+    """Write a detector as ONNX for one image of this size, see :func:`export_detector`."""
     return export_detector(
         detector, path, format="onnx", images=[image], reference=reference, metadata=metadata
     )
 
 
 def _number(signature: Signature) -> int:
-    """Of images to show the exporter; it takes 1 for a constant."""
+    """Batch size of the example that the exporter sees; it takes 1 for a constant."""
     return 2 if signature.batch == ANY else int(signature.batch or 1)
 
 
 def _batch(image: Tensor, index: int, signature: Signature) -> Tensor:
-    """An image and as many of its mirror images as the file takes; of any number, 1 to 4."""
+    """Batch of an image and its mirror images, as many as the file takes; of any number, 1 to 4."""
     mirrored = [image, image.flip(-1), image.flip(-2), image.flip(-1, -2)]
     number = 1 + index % 4 if signature.batch == ANY else int(signature.batch or 1)
     return torch.stack([mirrored[i % 4] for i in range(number)])

@@ -1,4 +1,4 @@
-"""Running an exported detector, whatever its format."""
+"""Exported detectors of any format, loaded and run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Run = Callable[[Tensor], Sequence[Tensor]]
 
 
 class ExportedDetector:
-    """A file that :func:`.export_detector` has written, ready to run on the CPU.
+    """Detector from a file that :func:`.export_detector` has written, on the CPU.
 
     Attributes:
         format: of :data:`.signature.FORMATS`.
@@ -41,7 +41,7 @@ class ExportedDetector:
         self.class_names = split_names(metadata.get("class_names", ""))
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """The outputs of the file by name, see :mod:`.signature`.
+        """Outputs of the file by name, see :mod:`.signature`.
 
         Args:
             images: uint8, (3, H, W) or (N, 3, H, W) as the signature says.
@@ -63,7 +63,7 @@ class ExportedDetector:
         return self.detect_batch(image[None].expand(number, *image.shape).contiguous())[0]
 
     def detect_batch(self, images: Tensor) -> list[tuple[Tensor, ...]]:
-        """The same for each of N images (N, 3, H, W)."""
+        """Detections as of :meth:`detect`, for each of N images (N, 3, H, W)."""
         if self.signature.batch is None:
             return [self.detect(image) for image in images]
         found = self(images)
@@ -94,7 +94,7 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedDetector:
 
 
 def onnx_session(path: str | os.PathLike[str]) -> Any:
-    """The file in ONNX Runtime, on the CPU with as many threads as torch has.
+    """Session of ONNX Runtime on a file, on the CPU with as many threads as torch has.
 
     Raises:
         ValueError: if it can't be read as ONNX.

@@ -11,7 +11,7 @@ FORMAT_VERSION = 1
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names with commas between them; one that has a comma or a quote itself is quoted, as in csv.
+    """Names in one line with commas between them; one that has a comma itself is quoted, as in csv.
 
     Raises:
         ValueError: for a name with a line break.
@@ -24,12 +24,13 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def split_names(text: str) -> list[str]:
-    """The reverse of :func:`join_names`."""
+    """Names from such a line: the reverse of :func:`join_names`."""
     return next(csv.reader([text]), [])
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:
-    """
+    """Check that this reader knows the version of a file.
+
     Raises:
         ValueError: if the file is of a newer version than this reader knows.
     """

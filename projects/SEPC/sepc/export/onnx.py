@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.export import ExportedProgram
 
 from .check import ExportError
-from .exported import load_exported
 from .signature import INPUT_NAME, Signature
-from .torch_formats import one_line
+from .torch_formats import root_cause
 
 OPSET = 20
 #: where a node says which modules it comes from
@@ -41,7 +39,7 @@ def write_onnx(
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            raise ExportError(f"can't export to ONNX: {one_line(error)}") from error
+            raise ExportError(f"can't export to ONNX: {root_cause(error)}") from error
     if onnx is None:
         raise ExportError("can't export to ONNX: the exporter returned no model")
     foreign = {f"{node.domain}::{node.op_type}" for node in onnx.model.graph if node.domain}
@@ -53,13 +51,8 @@ def write_onnx(
     onnx.save(os.fspath(path))
 
 
-def run_onnx(path: str | os.PathLike[str], image: Tensor) -> tuple[Tensor, ...]:
-    """Boxes, scores and classes that an exported detector finds, in ONNX Runtime on the CPU."""
-    return load_exported(path).detect(image)
-
-
 def _forget_sources(model: object) -> None:
-    """Of what the exporter notes at each node, keep the module and not the path of its source."""
+    """Remove the paths of sources that the exporter notes at each node; keep the module's name."""
     for node in model.graph:  # type: ignore[attr-defined]
         scopes = node.metadata_props.get(SCOPES)
         node.metadata_props.clear()
@@ -68,7 +61,7 @@ def _forget_sources(model: object) -> None:
 
 
 def _name_axes(model: object, signature: Signature) -> None:
-    """Names that mean something in place of the exporter's."""
+    """Name the axes of the input and the outputs."""
     import onnx_ir
 
     graph = model.graph  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What an exported detector takes and gives: names, shapes and types, the same in every format."""
+"""Signature of an exported detector: names, shapes and types, the same in every format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANY = "dynamic"
 
 @dataclass(frozen=True)
 class Signature:
-    """The input of an exported detector, uint8 pixels, and its outputs.
+    """Input of an exported detector, uint8 pixels, and its outputs.
 
     Args:
         image_size: height and width; None for any from ``min_size`` up.
@@ -51,6 +51,7 @@ class Signature:
 
     @property
     def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs in their order."""
         names = OUTPUT_NAMES if self.batch is None else (*OUTPUT_NAMES, OWNERS)
         return (*names, MASKS) if self.masks else names
 
@@ -62,7 +63,8 @@ class Signature:
         return axes if self.image_size else {**axes, first + 1: "height", first + 2: "width"}
 
     def check(self, images: Tensor) -> None:
-        """
+        """Check a batch, or an image, against the signature.
+
         Raises:
             ValueError: unless ``images`` are what the file takes; says what is expected.
         """
@@ -87,7 +89,7 @@ class Signature:
             )
 
     def as_text(self) -> dict[str, str]:
-        """For the metadata of the file."""
+        """Texts for the metadata of the file."""
         size = ANY if self.image_size is None else ",".join(map(str, self.image_size))
         return {
             "image_size": size,
@@ -98,7 +100,7 @@ class Signature:
 
     @classmethod
     def from_text(cls, metadata: Mapping[str, str]) -> Signature:
-        """The reverse of :meth:`as_text`; of a file without these keys, one image of any size."""
+        """Signature from such texts; without them, one image of any size."""
         size, batch = metadata.get("image_size", ANY), metadata.get("batch", "none")
         height_width = None if size == ANY else tuple(int(x) for x in size.split(","))
         return cls(

@@ -17,7 +17,7 @@ from .signature import Signature
 
 
 def trace(detector: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
-    """What ``detector`` does with ``example``, as TorchScript.
+    """TorchScript of a detector, traced on an example.
 
     Raises:
         ExportError: says at which operation it fails.
@@ -28,13 +28,13 @@ def trace(detector: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
             # the check that follows uses other images, and so is the stronger one
             return torch.jit.trace(detector, (example,), check_trace=False)
         except Exception as error:
-            raise ExportError(f"can't export to TorchScript: {one_line(error)}") from error
+            raise ExportError(f"can't export to TorchScript: {root_cause(error)}") from error
 
 
 def capture(
     detector: nn.Module, example: Tensor, signature: Signature, *, format: str = "torch-export"
 ) -> ExportedProgram:
-    """``detector`` as an exported program, with sizes as ``signature`` has them.
+    """Exported program of a detector, with sizes as ``signature`` has them.
 
     Args:
         format: that the program is for, to be named in an error.
@@ -58,21 +58,23 @@ def capture(
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
         except Exception as error:
-            raise ExportError(f"can't export to {format}: {one_line(error)}") from error
+            raise ExportError(f"can't export to {format}: {root_cause(error)}") from error
 
 
 def write_torchscript(module: torch.jit.ScriptModule, path: Path, meta: Mapping[str, str]) -> None:
+    """Write a traced detector with its texts."""
     with path.open("wb") as file:  # by name torch wants a suffix
         torch.jit.save(module, file, _extra_files={METADATA_FILE: json.dumps(dict(meta))})
 
 
 def write_torch_export(program: ExportedProgram, path: Path, meta: Mapping[str, str]) -> None:
+    """Write an exported program with its texts."""
     with path.open("wb") as file:  # by name torch wants a suffix
         torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(dict(meta))})
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of the first cause that says something."""
+def root_cause(error: BaseException) -> str:
+    """First line of the error that caused an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The stem of three 3x3 convolutions that ResNet-C has in place of one of 7x7."""
+"""Stem of ResNet-C: three 3x3 convolutions instead of one of 7x7."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class DeepStem(CNNBlockBase):
-    """In place of Detectron2's ``BasicStem``; mmdetection's ``deep_stem=True``.
+    """Stem for Detectron2's ``ResNet``, as mmdetection's ``deep_stem=True``.
 
     Source: Bag of Tricks (https://arxiv.org/abs/1812.01187), Sec 4.2, ResNet-C.
     """
@@ -50,7 +50,7 @@ class DeepStem(CNNBlockBase):
         self.conv3 = conv(middle, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> (N, out_channels, H / 4, W / 4)."""
+        """Map (N, out_channels, H / 4, W / 4) of an image (N, in_channels, H, W)."""
         for conv in (self.conv1, self.conv2, self.conv3):
             x = F.relu_(conv(x))
         return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)

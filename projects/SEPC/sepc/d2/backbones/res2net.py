@@ -1,4 +1,4 @@
-"""The residual block of Res2Net, in the form "v1b" of its weights, for Detectron2's ``ResNet``."""
+"""Residual block of Res2Net, in the form "v1b" of its weights, for Detectron2's ``ResNet``."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Res2NetBlock(CNNBlockBase):
         self.shortcut = pointwise(in_channels, out_channels) if self.is_first else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        """Map (N, out_channels, H / stride, W / stride) of ``x`` (N, in_channels, H, W)."""
         *groups, last = F.relu_(self.conv1(x)).split(self.width, dim=1)
         outputs: list[Tensor] = []
         for group, conv, norm in zip(groups, self.convs, self.norms, strict=True):

@@ -24,7 +24,7 @@ from ..detectors.fcos import FCOS
 from ..detectors.free_anchor import FreeAnchor
 from ..detectors.fsaf import FSAF, FSAFRetinaNet
 from ..detectors.gfl import GFL
-from ..detectors.heads import CenternessHead, SEPCHead, TwoBranchHead
+from ..detectors.heads import CenternessHead, FSAFHead, SEPCHead
 from ..detectors.retinanet import RetinaNet
 from .keys import arguments_of
 from .trunk import build_trunk, is_plain, naming
@@ -72,7 +72,7 @@ class SEPCFSAFRetinaNet(FromCfgNode, FSAFRetinaNet):
     @classmethod
     def from_config(cls, cfg: CfgNode) -> Arguments:
         arguments = _retinanet(cfg)
-        arguments["head"] = _anchor_based_head(TwoBranchHead, cfg, arguments)
+        arguments["head"] = _anchor_based_head(FSAFHead, cfg, arguments)
         return {**arguments, **arguments_of(cfg.MODEL.SEPC.FSAF_RETINANET)}
 
 

@@ -1,4 +1,4 @@
-"""ATSS (https://arxiv.org/abs/1912.02424) on Detectron2's ``DenseDetector``."""
+"""ATSS (https://arxiv.org/abs/1912.02424)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from ...methods.atss import atss_losses
-from ...methods.boxes import decode_deltas, upcast
-from .assigned import AssignedDetector
-from .dense import LabeledAnchors, above, process_average
+from ...methods.boxes import decode_deltas
+from .base import ATSSBase, LabeledAnchors, process_average, scores_above
 
 
-class ATSS(AssignedDetector):
-    """ATSS. Its head is a :class:`.head.CenternessHead` with one anchor per position."""
+class ATSS(ATSSBase):
+    """ATSS, with focal, GIoU and centerness losses on a :class:`.heads.CenternessHead`."""
 
     def __init__(
         self,
@@ -28,7 +27,7 @@ class ATSS(AssignedDetector):
         Args:
             delta_weights: see :func:`~sepc.methods.boxes.encode_deltas`.
             focal_loss_alpha, focal_loss_gamma: see :func:`~sepc.methods.focal.focal_loss`.
-            kwargs: see :class:`AssignedDetector`.
+            kwargs: see :class:`.base.ATSSBase`.
         """
         super().__init__(**kwargs)
         self.delta_weights = tuple(delta_weights)
@@ -62,5 +61,5 @@ class ATSS(AssignedDetector):
         return decode_deltas(anchors, predictions[1], self.delta_weights)
 
     def scores(self, predictions: Sequence[Tensor]) -> Tensor:
-        logits, _, centerness = (upcast(x) for x in predictions)
-        return above(logits.sigmoid(), self.test_score_thresh, centerness.sigmoid())
+        logits, _, centerness = predictions
+        return scores_above(logits.sigmoid(), self.test_score_thresh, centerness.sigmoid())

@@ -1,37 +1,41 @@
-"""FCOS (https://arxiv.org/abs/1904.01355): Detectron2's, with its ground truth checked."""
+"""FCOS (https://arxiv.org/abs/1904.01355): Detectron2's, on the common base."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from detectron2.modeling import meta_arch
-from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
-from ...methods.boxes import upcast
-from .ground_truth import ChecksGroundTruth
+from .base import LevelPredictions, PyramidDetector, flatten_levels, lay_anchors, scores_above
 
 
-class FCOS(ChecksGroundTruth, meta_arch.FCOS):
-    """Detectron2's ``FCOS``; see :class:`ChecksGroundTruth` for the difference.
+class FCOS(PyramidDetector, meta_arch.FCOS):
+    """Detectron2's ``FCOS``; see :class:`.base.PyramidDetector` for the differences.
 
-    Its head is Detectron2's ``FCOSHead`` or a :class:`.head.CenternessHead`. What the head predicts
-    in half precision is taken to float32, which Detectron2's GIoU loss needs. Points are laid on
-    the maps of the predictions, as in :class:`.retinanet.RetinaNet`.
+    Its head is Detectron2's ``FCOSHead`` or a :class:`.heads.CenternessHead`.
     """
 
-    def forward_training(
-        self,
-        images: ImageList,
-        features: list[Tensor],
-        predictions: Sequence[list[Tensor]],
-        gt_instances: list[Instances],
-    ) -> dict[str, Tensor]:
-        predictions = [[upcast(x) for x in maps] for maps in predictions]
-        return super().forward_training(images, predictions[0], predictions, gt_instances)
+    def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
+        return fcos_levels(self, predictions)
 
-    def forward_inference(
-        self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
-    ) -> list[Instances]:
-        predictions = [[upcast(x) for x in maps] for maps in predictions]
-        return super().forward_inference(images, predictions[0], predictions)
+
+def fcos_levels(
+    model: meta_arch.FCOS, predictions: Sequence[list[Tensor]]
+) -> list[LevelPredictions]:
+    """Levels of an FCOS, Detectron2's own included; see :meth:`PyramidDetector.predict_levels`."""
+
+    def decode(anchors: Tensor, deltas: Tensor) -> Tensor:
+        return model.box2box_transform.apply_deltas(deltas, anchors)
+
+    def scores(logits: Tensor, centerness: Tensor) -> Tensor:
+        # Unlike the paper, as in Detectron2: the threshold is on the geometric mean.
+        return scores_above((logits.sigmoid() * centerness.sigmoid()).sqrt(), threshold)
+
+    threshold = model.test_score_thresh
+    flat = flatten_levels(predictions, [model.num_classes, 4, 1])
+    anchors = lay_anchors(model.anchor_generator, predictions[0])
+    return [
+        LevelPredictions(scores(logits, centerness), own, (deltas,), decode)
+        for logits, deltas, centerness, own in zip(*flat, anchors, strict=True)
+    ]

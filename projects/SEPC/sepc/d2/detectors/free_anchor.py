@@ -1,4 +1,4 @@
-"""FreeAnchor (https://arxiv.org/abs/1909.02466) on Detectron2's ``RetinaNet``."""
+"""FreeAnchor (https://arxiv.org/abs/1909.02466)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
 from ...methods.free_anchor import free_anchor_losses
+from .base import flatten_levels, lay_anchors
 from .retinanet import RetinaNet
 
 
@@ -48,19 +49,15 @@ class FreeAnchor(RetinaNet):
         self.iou_threshold = iou_threshold
         self.box_loss_weight = box_loss_weight
 
-    def forward_training(
-        self,
-        images: ImageList,
-        features: list[Tensor],
-        predictions: Sequence[list[Tensor]],
-        gt_instances: list[Instances],
+    def training_losses(
+        self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
-        flat = self._transpose_dense_predictions(predictions, [self.num_classes, 4])
+        flat = flatten_levels(predictions, [self.num_classes, 4])
         logits, deltas = (torch.cat(levels, dim=1) for levels in flat)
         sums = free_anchor_losses(
             logits,
             deltas,
-            Boxes.cat(self.anchor_generator(predictions[0])).tensor,
+            torch.cat(lay_anchors(self.anchor_generator, predictions[0])),
             [x.gt_boxes.tensor for x in gt_instances],
             [x.gt_classes for x in gt_instances],
             delta_weights=self.box2box_transform.weights,

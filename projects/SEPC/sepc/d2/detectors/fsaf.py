@@ -1,26 +1,34 @@
-"""FSAF (https://arxiv.org/abs/1903.00621) on Detectron2's detectors: alone and beside RetinaNet."""
+"""FSAF (https://arxiv.org/abs/1903.00621): its anchor-free branch alone and beside RetinaNet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-from ...methods.boxes import upcast
-from ..inclusive import InclusiveBoxes
-from .anchor_free import AnchorFreeBranch
-from .dense import above, choose, suppress
-from .ground_truth import ChecksGroundTruth
+from ...methods.fsaf import decode_btlr, fsaf_assign, fsaf_losses
+from ..mmdet1 import InclusiveBoxes
+from .base import (
+    LevelPredictions,
+    PyramidDetector,
+    flatten_levels,
+    label_anchors,
+    lay_anchors,
+    scores_above,
+)
 from .retinanet import RetinaNet
 
 
-class FSAF(ChecksGroundTruth, InclusiveBoxes, DenseDetector):
-    """The anchor-free branch alone, as the authors of SEPC train it.
+class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
+    """FSAF with the anchor-free branch alone, as the authors of SEPC train it.
 
-    Its head is a :class:`.head.SEPCHead` with ``box_bias=1``, so that the ReLU starts open.
+    Its head is a :class:`.heads.SEPCHead` with ``box_bias=1``, so that the ReLU starts open.
     """
 
     def __init__(
@@ -42,7 +50,7 @@ class FSAF(ChecksGroundTruth, InclusiveBoxes, DenseDetector):
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
-        """See :class:`AnchorFreeBranch` and :class:`RetinaNet` for the arguments."""
+        """See :class:`AnchorFreeBranch` and :class:`.retinanet.RetinaNet` for the arguments."""
         super().__init__(
             backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
         )
@@ -61,36 +69,23 @@ class FSAF(ChecksGroundTruth, InclusiveBoxes, DenseDetector):
         self.test_nms_thresh = test_nms_thresh
         self.max_detections_per_image = max_detections_per_image
 
-    def forward_training(
-        self,
-        images: ImageList,
-        features: list[Tensor],
-        predictions: Sequence[list[Tensor]],
-        gt_instances: list[Instances],
+    def training_losses(
+        self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
-        logits, distances = self._transpose_dense_predictions(predictions, [self.num_classes, 4])
         cls, box = self.anchor_free.losses(
-            predictions[0],
-            logits,
-            distances,
-            images.image_sizes,
-            gt_instances,
-            divisibility=self.backbone.size_divisibility,
+            predictions, images, gt_instances, divisibility=self.backbone.size_divisibility
         )
         return {"loss_cls": cls, "loss_box_reg": box}
 
-    def forward_inference(
-        self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
-    ) -> list[Instances]:
-        logits, distances = self._transpose_dense_predictions(predictions, [self.num_classes, 4])
-        return _detect(self, images, self.anchor_free.boxes(predictions[0], distances), logits)
+    def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
+        return self.anchor_free.predict_levels(predictions, threshold=self.test_score_thresh)
 
 
 class FSAFRetinaNet(RetinaNet):
-    """The anchor-free branch beside an anchor-based one, as the FSAF paper has it (Sec 3.4).
+    """RetinaNet with FSAF's anchor-free branch beside its own, as in the FSAF paper (Sec 3.4).
 
     Both learn, the anchor-free one with the weight 0.5; in inference the candidates of both go
-    through one NMS. Its head is a :class:`.head.TwoBranchHead`.
+    through one NMS. Its head is a :class:`.heads.FSAFHead`.
     """
 
     def __init__(
@@ -118,70 +113,128 @@ class FSAFRetinaNet(RetinaNet):
             focal_loss_gamma=self.focal_loss_gamma,
         )
 
-    def forward_training(
-        self,
-        images: ImageList,
-        features: list[Tensor],
-        predictions: Sequence[list[Tensor]],
-        gt_instances: list[Instances],
+    def training_losses(
+        self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
-        losses = super().forward_training(images, features, predictions[:2], gt_instances)
-        logits, distances = self._transpose_dense_predictions(
-            predictions[2:], [self.num_classes, 4]
-        )
         cls, box = self.anchor_free.losses(
-            predictions[0],
-            logits,
-            distances,
-            images.image_sizes,
-            gt_instances,
-            divisibility=self.backbone.size_divisibility,
+            predictions[2:], images, gt_instances, divisibility=self.backbone.size_divisibility
         )
         return {
-            **losses,
+            **super().training_losses(images, predictions[:2], gt_instances),
             "loss_free_cls": self.anchor_free_weight * cls,
             "loss_free_box_reg": self.anchor_free_weight * box,
         }
 
-    def forward_inference(
-        self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
-    ) -> list[Instances]:
-        logits, deltas, free_logits, distances = self._transpose_dense_predictions(
-            predictions, [self.num_classes, 4] * 2
+    def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
+        free = self.anchor_free.predict_levels(predictions[2:], threshold=self.test_score_thresh)
+        return super().predict_levels(predictions[:2]) + free
+
+
+class AnchorFreeBranch(nn.Module):
+    """Losses and boxes of the anchor-free predictions; a module without parameters.
+
+    The predictions are logits and distances to the bottom, top, left and right side, in strides,
+    which a ReLU keeps from being negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        strides: Sequence[int],
+        num_classes: int,
+        pos_scale: float = 0.2,
+        neg_scale: float = 0.2,
+        focal_loss_alpha: float = 0.25,
+        focal_loss_gamma: float = 2.0,
+    ) -> None:
+        """
+        Args:
+            strides: L, of the levels.
+            num_classes: K, without background.
+            pos_scale, neg_scale: see :func:`~sepc.methods.fsaf.fsaf_assign`.
+            focal_loss_alpha, focal_loss_gamma: see :func:`~sepc.methods.focal.focal_loss`.
+        """
+        super().__init__()
+        self.generator = DefaultAnchorGenerator(
+            sizes=[[s] for s in strides], aspect_ratios=[1.0], strides=list(strides), offset=0.5
         )
-        boxes = [
-            self.box2box_transform.apply_deltas(
-                upcast(x).flatten(0, 1), anchors.tensor.repeat(len(x), 1)
-            ).view_as(x)
-            for x, anchors in zip(deltas, self.anchor_generator(predictions[0]), strict=True)
+        self.num_classes = num_classes
+        self.pos_scale = pos_scale
+        self.neg_scale = neg_scale
+        self.focal_loss_alpha = focal_loss_alpha
+        self.focal_loss_gamma = focal_loss_gamma
+
+    def _assign(
+        self, anchors: Tensor, gt_boxes: Tensor, _per_level: list[int], _valid: Tensor
+    ) -> Tensor:
+        return fsaf_assign(anchors, gt_boxes, pos_scale=self.pos_scale, neg_scale=self.neg_scale)
+
+    def losses(
+        self,
+        predictions: Sequence[list[Tensor]],
+        images: ImageList,
+        gt_instances: Sequence[Instances],
+        *,
+        divisibility: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Classification and box loss, over the kept positives of this process, at least 1.
+
+        Unlike the official code, which divides by zero where there is none.
+
+        Args:
+            predictions: logits, L maps (N, K, Hl, Wl), and distances before the ReLU, L maps
+                (N, 4, Hl, Wl).
+            images: N, padded.
+            gt_instances: N.
+            divisibility: see :func:`.base.label_anchors`.
+        """
+        targets = label_anchors(
+            self.generator,
+            predictions[0],
+            images.image_sizes,
+            gt_instances,
+            assign=self._assign,
+            num_classes=self.num_classes,
+            divisibility=divisibility,
+        )
+        flat = flatten_levels(predictions, [self.num_classes, 4])
+        logits, distances = (torch.cat(levels, dim=1) for levels in flat)
+        losses = fsaf_losses(
+            logits,
+            F.relu(distances),
+            targets.anchors,
+            targets.assignment,
+            targets.labels,
+            targets.boxes,
+            num_gts=[len(x) for x in gt_instances],
+            num_anchors_per_level=targets.per_level,
+            alpha=self.focal_loss_alpha,
+            gamma=self.focal_loss_gamma,
+        )
+        num_kept = losses.kept.sum().clamp(min=1)
+        return losses.cls.sum() / num_kept, losses.box.sum() / num_kept
+
+    def predict_levels(
+        self, predictions: Sequence[list[Tensor]], *, threshold: float
+    ) -> list[LevelPredictions]:
+        """Scores of every level, and what its boxes are decoded from.
+
+        Args:
+            predictions: see :meth:`losses`.
+            threshold: of the scores.
+        """
+        logits, distances = flatten_levels(predictions, [self.num_classes, 4])
+        anchors = lay_anchors(self.generator, predictions[0])
+        return [
+            LevelPredictions(scores_above(x.sigmoid(), threshold), a, (d,), _decode)
+            for x, a, d in zip(logits, anchors, distances, strict=True)
         ]
-        free_boxes = self.anchor_free.boxes(predictions[0], distances)
-        return _detect(self, images, boxes + free_boxes, logits + free_logits)
+
+
+def _decode(anchors: Tensor, distances: Tensor) -> Tensor:
+    return decode_btlr(anchors, F.relu(distances))
 
 
 def _strides(detector: DenseDetector) -> list[int]:
     shapes = detector.backbone.output_shape()
     return [shapes[name].stride for name in detector.head_in_features]
-
-
-def _detect(
-    detector: FSAF | FSAFRetinaNet,
-    images: ImageList,
-    boxes: list[Tensor],
-    logits: list[Tensor],
-) -> list[Instances]:
-    """Detections from boxes (N, Rl, 4) and logits (N, Rl, K) of one branch's levels or two's."""
-    scores = [above(upcast(x).sigmoid(), detector.test_score_thresh) for x in logits]
-    return [
-        suppress(
-            choose(
-                [x[image] for x in boxes],
-                [x[image] for x in scores],
-                topk=detector.test_topk_candidates,
-                image_size=image_size,
-            ),
-            iou_threshold=detector.test_nms_thresh,
-            max_detections=detector.max_detections_per_image,
-        )
-        for image, image_size in enumerate(images.image_sizes)
-    ]

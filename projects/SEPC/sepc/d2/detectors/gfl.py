@@ -1,4 +1,4 @@
-"""GFL (https://arxiv.org/abs/2006.04388) on Detectron2's ``DenseDetector``."""
+"""GFL (https://arxiv.org/abs/2006.04388)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...methods.boxes import upcast
 from ...methods.gfl import decode_distributions, gfl_losses
-from .assigned import AssignedDetector
-from .dense import LabeledAnchors, above, process_average
+from .base import ATSSBase, LabeledAnchors, process_average, scores_above
 
 
-class GFL(AssignedDetector):
-    """GFL. Its head is a :class:`.head.SEPCHead` with ``box_dim=4 * (num_bins + 1)``."""
+class GFL(ATSSBase):
+    """GFL, with quality focal, GIoU and distribution focal losses.
+
+    Its head is a :class:`.heads.SEPCHead` with ``box_dim=4 * (num_bins + 1)``.
+    """
 
     def __init__(
         self,
@@ -30,7 +31,7 @@ class GFL(AssignedDetector):
             num_bins: B, the largest distance from the center of an anchor to a side, in strides.
             quality_focal_loss_beta: see :func:`~sepc.methods.gfl.quality_focal_loss`.
             distribution_loss_weight: of the distribution focal loss.
-            kwargs: see :class:`AssignedDetector`.
+            kwargs: see :class:`.base.ATSSBase`.
         """
         super().__init__(**kwargs)
         self.quality_focal_loss_beta = quality_focal_loss_beta
@@ -60,4 +61,4 @@ class GFL(AssignedDetector):
         return decode_distributions(anchors, strides, predictions[1])
 
     def scores(self, predictions: Sequence[Tensor]) -> Tensor:
-        return above(upcast(predictions[0]).sigmoid(), self.test_score_thresh)
+        return scores_above(predictions[0].sigmoid(), self.test_score_thresh)

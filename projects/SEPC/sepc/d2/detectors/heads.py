@@ -1,4 +1,4 @@
-"""Predictors on a trunk: SEPC, or plain towers, in place of a detector's own head."""
+"""Heads of the detectors: predictors on a trunk, which is SEPC or plain towers."""
 
 import math
 
@@ -10,7 +10,7 @@ from ...layers.level_conv import convolve_levels
 
 
 class SEPCHead(nn.Module):
-    """Classification and box predictors straight on a trunk, for Detectron2's ``RetinaNet``.
+    """Head of classification and box predictors straight on a trunk, for RetinaNet and others.
 
     It takes the place of ``RetinaNetHead`` and returns what that returns. The trunk does the work
     of the two towers, so one 3x3 convolution per branch is all that follows.
@@ -77,7 +77,7 @@ class SEPCHead(nn.Module):
     def predict(
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
-        """What :meth:`forward` returns, from the two outputs of the trunk."""
+        """Predictions as :meth:`forward` returns them, from the two outputs of the trunk."""
         logits = convolve_levels(cls_features, self.cls_score)
         deltas = convolve_levels(box_features, self.bbox_pred)
         return logits, self._scaled(deltas)
@@ -91,7 +91,7 @@ class SEPCHead(nn.Module):
 
 
 class CenternessHead(SEPCHead):
-    """A third predictor, of centerness, beside that of boxes: the head of FCOS and ATSS."""
+    """Head of FCOS and ATSS: a third predictor, of centerness, beside that of boxes."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class CenternessHead(SEPCHead):
         prior_prob: float = 0.01,
         num_scales: int = 0,
     ) -> None:
-        """There is one anchor per position; see :class:`SEPCHead`."""
+        """See :class:`SEPCHead`; there is one anchor per position."""
         super().__init__(
             trunk=trunk,
             num_classes=num_classes,
@@ -114,13 +114,13 @@ class CenternessHead(SEPCHead):
     def predict(
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
-        """And centerness logits, L maps of shape (N, 1, Hl, Wl)."""
+        """Logits and deltas, and centerness logits, L maps of shape (N, 1, Hl, Wl)."""
         centerness = [self.ctrness(x) for x in box_features]
         return *super().predict(cls_features, box_features), centerness
 
 
-class TwoBranchHead(SEPCHead):
-    """Anchor-free predictors beside the anchor-based ones, on the same trunk: the head of FSAF.
+class FSAFHead(SEPCHead):
+    """Head of FSAF beside RetinaNet: anchor-free and anchor-based predictors on one trunk.
 
     Source: FSAF, Sec 3.1. The anchor-free branch has one anchor per position, and its ReLU starts
     open, with a bias of 1, as in the official code.
@@ -139,14 +139,14 @@ class TwoBranchHead(SEPCHead):
     def predict(
         self, cls_features: list[Tensor], box_features: list[Tensor]
     ) -> tuple[list[Tensor], ...]:
-        """And the same of the anchor-free branch: (N, K, Hl, Wl) and (N, 4, Hl, Wl)."""
+        """Logits and deltas, and those of the other branch: (N, K, Hl, Wl) and (N, 4, Hl, Wl)."""
         free_logits = [self.free_cls_score(x) for x in cls_features]
         free_distances = [self.free_bbox_pred(x) for x in box_features]
         return *super().predict(cls_features, box_features), free_logits, free_distances
 
 
 def make_predictor(in_channels: int, out_channels: int, bias: float) -> nn.Conv2d:
-    """A 3x3 convolution with weights from N(0, 0.01) and the same bias everywhere."""
+    """Convolution of 3x3 with weights from N(0, 0.01) and the same bias everywhere."""
     conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
     nn.init.normal_(conv.weight, std=0.01)
     nn.init.constant_(conv.bias, bias)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""RetinaNet (https://arxiv.org/abs/1708.02002): Detectron2's, with its ground truth checked."""
+"""RetinaNet (https://arxiv.org/abs/1708.02002): Detectron2's, on the common base."""
 
 from __future__ import annotations
 
@@ -6,39 +6,40 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectron2.modeling import meta_arch
-from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
-from ..inclusive import InclusiveBoxes
-from .ground_truth import ChecksGroundTruth
+from ..mmdet1 import InclusiveBoxes
+from .base import LevelPredictions, PyramidDetector, flatten_levels, lay_anchors, scores_above
 
 
-class RetinaNet(ChecksGroundTruth, InclusiveBoxes, meta_arch.RetinaNet):
-    """Detectron2's ``RetinaNet``; see the other base classes for the differences.
-
-    Anchors are laid on the maps of the predictions, which are smaller than those that the head
-    reads where its trunk does not pad (``head_padding="valid"``).
-    """
+class RetinaNet(PyramidDetector, InclusiveBoxes, meta_arch.RetinaNet):
+    """Detectron2's ``RetinaNet``; see the other base classes for the differences."""
 
     def __init__(self, *, inclusive_boxes: bool = False, **kwargs: Any) -> None:
         """
         Args:
-            inclusive_boxes: see :class:`InclusiveBoxes`; for weights of mmdetection 1.x.
+            inclusive_boxes: see :class:`~sepc.d2.mmdet1.InclusiveBoxes`; for weights of
+                mmdetection 1.x.
             kwargs: see Detectron2's ``RetinaNet``.
         """
         super().__init__(**kwargs)
         self.inclusive_boxes = inclusive_boxes
 
-    def forward_training(
-        self,
-        images: ImageList,
-        features: list[Tensor],
-        predictions: Sequence[list[Tensor]],
-        gt_instances: list[Instances],
-    ) -> dict[str, Tensor]:
-        return super().forward_training(images, predictions[0], predictions, gt_instances)
+    def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
+        return retinanet_levels(self, predictions)
 
-    def forward_inference(
-        self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
-    ) -> list[Instances]:
-        return super().forward_inference(images, predictions[0], predictions)
+
+def retinanet_levels(
+    model: meta_arch.RetinaNet, predictions: Sequence[list[Tensor]]
+) -> list[LevelPredictions]:
+    """Levels of a RetinaNet, Detectron2's own too; see :meth:`PyramidDetector.predict_levels`."""
+
+    def decode(anchors: Tensor, deltas: Tensor) -> Tensor:
+        return model.box2box_transform.apply_deltas(deltas, anchors)
+
+    logits, deltas = flatten_levels(predictions, [model.num_classes, 4])
+    anchors = lay_anchors(model.anchor_generator, predictions[0])
+    return [
+        LevelPredictions(scores_above(x.sigmoid(), model.test_score_thresh), a, (d,), decode)
+        for x, a, d in zip(logits, anchors, deltas, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""What an export takes from a config: the trained model, texts for the file, images to check on."""
+"""Parts of a config that an export needs: trained model, texts for the file, images to check on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...data.scenes import generate_scene
 from ...export import join_names
-from ...export.images import resize_image
+from ...export.preprocess import resize
 from ..datasets import check_registered
 from ..engine import Checkpointer, dataset_names
 
@@ -23,7 +23,7 @@ SCALES = (1.0, 0.75, 1.25, 0.6)
 
 
 def load_model(cfg: DictConfig, weights: str) -> nn.Module:
-    """The model of a config with trained weights, on the CPU, in eval mode.
+    """Model of a config with trained weights, on the CPU, in eval mode.
 
     Raises:
         FileNotFoundError, ValueError: see :meth:`.engine.Checkpointer.load`.
@@ -34,7 +34,7 @@ def load_model(cfg: DictConfig, weights: str) -> nn.Module:
 
 
 def config_metadata(cfg: DictConfig) -> dict[str, str]:
-    """Class names, order of the channels, and how images are resized before they get to the model.
+    """Texts of a config: class names, order of the channels, and how images are resized.
 
     ``resize_short_edge`` and ``resize_max`` are there where the config resizes for testing.
     """
@@ -53,7 +53,7 @@ def config_metadata(cfg: DictConfig) -> dict[str, str]:
 
 
 def augmentations(cfg: DictConfig) -> list[Any]:
-    """Those of the images to test on."""
+    """Augmentations of the images to test on."""
     items = OmegaConf.to_container(cfg.dataloader.test.mapper.augmentations, resolve=False)
     return [instantiate(x) for x in items] if items else []
 
@@ -75,7 +75,7 @@ def read_images(cfg: DictConfig, files: Iterable[str]) -> list[Tensor]:
 
 
 def images_to_check(cfg: DictConfig, number: int = 4) -> tuple[list[Tensor], str]:
-    """Images of the data set to test on, those with the most objects, or generated ones without it.
+    """Images of the data set to test on with the most objects, or generated ones without it.
 
     Returns:
         the images, (3, H, W) uint8, and a text that says what they are.
@@ -103,20 +103,27 @@ def fit_sizes(
     first_above: int,
     least: int,
 ) -> list[Tensor]:
-    """The images at the size of a file; for one of any size, at several.
+    """Images at the size of a file; for one of any size at several, and the first as it is.
 
     Args:
+        images: (3, H, W) uint8.
         image_size: height and width; None for any.
         first_above: both sides of the first image, which the exporter looks at, are larger.
         least: both sides of the others have as many pixels.
     """
     if image_size is not None:
-        return [resize_image(image, image_size) for image in images]
+        return [_resized(image, image_size) for image in images]
     fitted = []
     for i, image in enumerate(images):
         height, width = image.shape[-2:]
         enough = least if i else first_above + 1
         scale = max(SCALES[i % len(SCALES)], enough / min(height, width))
         size = (round(height * scale), round(width * scale) + (0 if i % 2 else 7))
-        fitted.append(resize_image(image, size))
-    return fitted
+        fitted.append(_resized(image, size))
+    return fitted + [image for image in images[:1] if min(image.shape[-2:]) >= least]
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Image (3, H, W) uint8 at another size."""
+    pixels = resize(image.permute(1, 2, 0).numpy(), size)
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())

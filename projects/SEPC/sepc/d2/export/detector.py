@@ -1,42 +1,52 @@
-"""Detectron2's dense detectors in a form that can be exported."""
+"""Dense detectors in a form that can be exported."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.modeling.meta_arch.dense_detector import DenseDetector
+from detectron2.modeling import meta_arch
 from torch import Tensor, nn
 
 from ...export.decode import select_detections_of_batch, top_candidates
 from ...inference import optimize_for_inference
-from .levels import DenseLevel, dense_levels
+from ..detectors.base import LevelPredictions, PyramidDetector
+from ..detectors.fcos import fcos_levels
+from ..detectors.retinanet import retinanet_levels
+
+# Detectron2's own detectors, which do not predict level by level.
+_LEVELS: dict[type[nn.Module], Callable[..., list[LevelPredictions]]] = {
+    meta_arch.RetinaNet: retinanet_levels,
+    meta_arch.FCOS: fcos_levels,
+}
 
 
 class ExportableDetector(nn.Module):
-    """A dense detector as tensors in, tensors out, for every exporter and with sizes of any kind.
+    """Dense detector as tensors in, tensors out, for every exporter and with sizes of any kind.
 
     Backbone and head are the model's own, with norms folded; padding, decoding and the choice of
     detections do the same as its own with shapes that an exporter can follow (see
     :mod:`sepc.export.decode`), and with plain tensors in place of ``Instances``.
     """
 
-    def __init__(self, model: DenseDetector, *, batched: bool = False) -> None:
+    def __init__(self, model: nn.Module, *, batched: bool = False) -> None:
         """
         Args:
-            model: one of those that :func:`.export_levels.dense_levels` knows; copied, the original
-                stays as it is.
+            model: a detector of this package, or Detectron2's own RetinaNet or FCOS; copied, the
+                original stays as it is.
             batched: take several images of one size; see :meth:`forward`.
 
         Raises:
             ValueError: for a model of another kind.
         """
         super().__init__()
-        if not isinstance(model, DenseDetector):
-            raise ValueError(f"expected a dense detector, got {type(model).__name__}")
-        if dense_levels.dispatch(type(model)) is dense_levels.dispatch(object):
-            dense_levels(model, [])  # says so
+        if not isinstance(model, (PyramidDetector, *_LEVELS)):
+            raise ValueError(
+                f"expected a dense detector, got {type(model).__name__}: neither a PyramidDetector "
+                "nor Detectron2's RetinaNet or FCOS"
+            )
         self.model: Any = optimize_for_inference(model)
         self.batched = batched
 
@@ -55,7 +65,7 @@ class ExportableDetector(nn.Module):
         model = self.model
         features = model.backbone(self._preprocess(images))
         features = [features[name] for name in model.head_in_features]
-        levels = dense_levels(model, model.head(features))
+        levels = _predict_levels(model, model.head(features))
         candidates = [_candidates(x, model.test_topk_candidates) for x in levels]
         boxes, scores, classes = (torch.cat(part, dim=1) for part in zip(*candidates, strict=True))
         owners, chosen = select_detections_of_batch(
@@ -75,7 +85,7 @@ class ExportableDetector(nn.Module):
         return (*found, owners) if self.batched else found
 
     def _preprocess(self, images: Tensor) -> Tensor:
-        """Normalized and padded; the model's own computes the padding as no exporter follows."""
+        """Normalize and pad; the model's own computes the padding as no exporter follows."""
         model = self.model
         height, width = images.shape[-2], images.shape[-1]
         constraints = model.backbone.padding_constraints
@@ -87,8 +97,16 @@ class ExportableDetector(nn.Module):
         return F.pad(normalized, (0, right, 0, bottom))
 
 
-def _candidates(level: DenseLevel, limit: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The best of one level: boxes (N, P, 4), scores (N, P) and classes (N, P)."""
+def _predict_levels(
+    model: nn.Module, predictions: Sequence[list[Tensor]]
+) -> list[LevelPredictions]:
+    if isinstance(model, PyramidDetector):
+        return model.predict_levels(predictions)
+    return next(f for kind, f in _LEVELS.items() if isinstance(model, kind))(model, predictions)
+
+
+def _candidates(level: LevelPredictions, limit: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Best candidates of one level: boxes (N, P, 4), scores (N, P) and classes (N, P)."""
     scores, positions, classes = top_candidates(level.scores, limit)
     outputs = [_pick(x, positions).flatten(0, 1) for x in level.outputs]
     boxes = level.decode(level.anchors[positions.flatten()], *outputs)
@@ -96,7 +114,7 @@ def _candidates(level: DenseLevel, limit: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _pick(x: Tensor, positions: Tensor) -> Tensor:
-    """(N, R, D) and (N, P) -> (N, P, D)."""
+    """Rows (N, P, D) of ``x`` (N, R, D) at positions (N, P)."""
     return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
 
 
@@ -108,7 +126,7 @@ def _clip(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def detect(model: nn.Module, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What the model itself finds in one image, in the form of :class:`ExportableDetector`."""
+    """Detections of the model itself in one image, in the form of :class:`ExportableDetector`."""
     was_training = model.training
     try:
         with torch.no_grad():

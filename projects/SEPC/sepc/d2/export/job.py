@@ -1,19 +1,85 @@
-"""From a model to a file: the form that fits it, and what the file is to tell about it."""
+"""Export of a detector: from a config with weights, or a model, to a checked file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from detectron2.modeling import GeneralizedRCNN
+from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from ... import __version__
-from ...export import Agreement, ExportError, Signature, export_detector, join_names
+from ...export import Agreement, ExportError, Signature, export_detector
+from .config import config_metadata, fit_sizes, images_to_check, load_model, read_images
 from .detector import ExportableDetector, detect
 from .two_stage import detect_rcnn, has_masks, traceable_rcnn
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and what it was checked on.
+
+    Attributes:
+        agreement: of the file with the model.
+        image_sizes: height and width of each image.
+        images: what the images are, such as "images of coco_2017_val".
+    """
+
+    agreement: Agreement
+    image_sizes: list[tuple[int, int]]
+    images: str
+
+
+def export(
+    cfg: DictConfig,
+    weights: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    format: str = "onnx",
+    image_size: tuple[int, int] | None = None,
+    batch: int | str | None = None,
+    images: Sequence[str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Exported:
+    """Write the trained detector of a config as a file, checked on images of several sizes.
+
+    Args:
+        cfg: of the training.
+        weights: a checkpoint.
+        path: the file to write.
+        format: of :data:`sepc.export.FORMATS`; a two-stage detector goes to "torchscript" alone.
+        image_size: height and width of all images; None for any.
+        batch: None, a number of images or "dynamic", see :class:`sepc.export.Signature`.
+        images: files to check on; None for those of the config's test set with the most objects,
+            or generated ones where it is missing.
+        metadata: texts beside those of the model and the config, over which they win.
+
+    Raises:
+        OSError: if weights or an image can't be read, or the file can't be written.
+        ValueError, ExportError: see :func:`export_model`.
+    """
+    model = load_model(cfg, os.fspath(weights))
+    if images:
+        pixels, what = read_images(cfg, images), "the images given"
+    else:
+        pixels, what = images_to_check(cfg)
+    smallest = smallest_image(model)
+    bounded = format == "torch-export" or _needs_large_images(model)
+    fitted = fit_sizes(pixels, image_size, first_above=smallest, least=smallest if bounded else 1)
+    agreement = export_model(
+        model,
+        path,
+        format=format,
+        images=fitted,
+        image_size=image_size,
+        batch=batch,
+        metadata={**config_metadata(cfg), **(metadata or {})},
+    )
+    return Exported(agreement, [(x.shape[-2], x.shape[-1]) for x in fitted], what)
 
 
 def export_model(
@@ -66,27 +132,20 @@ def export_model(
 
 
 def smallest_image(model: nn.Module) -> int:
-    """Pixels from which the coarsest level has two cells: torch.export takes 1 for a constant."""
+    """Least side in pixels of an example: the coarsest level has two cells, as 1 would be fixed."""
     shapes: Any = model.backbone.output_shape()  # type: ignore[operator,union-attr]
-    cells = 3 if needs_large_images(model) else 1
+    cells = 3 if _needs_large_images(model) else 1
     return cells * max(shape.stride for shape in shapes.values()) + 1
 
 
-def needs_large_images(model: Any) -> bool:
+def _needs_large_images(model: Any) -> bool:
     """Whether the maps shrink on their way (``head_padding="valid"``), in any format."""
     trunk = getattr(getattr(model, "head", None), "trunk", None)
     return getattr(trunk, "head_padding", "same") == "valid"
 
 
-def image_bounds(model: nn.Module, format: str) -> tuple[int, int]:
-    """Pixels that the first image to check has to exceed, and those that all need at least."""
-    smallest = smallest_image(model)
-    bounded = format == "torch-export" or needs_large_images(model)
-    return smallest, smallest if bounded else 1
-
-
 def inference_settings(model: Any) -> dict[str, Any]:
-    """Thresholds of the scores and of the suppression, and the most detections of an image."""
+    """Thresholds of the scores and of NMS, and the most detections of an image, by name."""
     if isinstance(model, GeneralizedRCNN):
         predictor: Any = model.roi_heads.box_predictor
         predictor = predictor[-1] if isinstance(predictor, nn.ModuleList) else predictor
@@ -98,13 +157,9 @@ def inference_settings(model: Any) -> dict[str, Any]:
     return {"score_threshold": threshold, "nms_threshold": overlap, "max_detections": most}
 
 
-def detector_metadata(model: Any, class_names: Sequence[str] = ()) -> dict[str, str]:
-    """What whoever runs the file wants to know: all as text.
-
-    Args:
-        class_names: K names; left out if there are none.
-    """
-    texts = {
+def detector_metadata(model: Any) -> dict[str, str]:
+    """Texts about a model for whoever runs the file."""
+    return {
         "sepc_version": __version__,
         "detector": type(model).__name__,
         "input_format": getattr(model, "input_format", None) or "RGB",
@@ -113,7 +168,6 @@ def detector_metadata(model: Any, class_names: Sequence[str] = ()) -> dict[str, 
         "inclusive_boxes": str(getattr(model, "inclusive_boxes", False)).lower(),
         **{name: str(value) for name, value in inference_settings(model).items()},
     }
-    return {**texts, "class_names": join_names(class_names)} if class_names else texts
 
 
 def _check_two_stage(format: str, signature: Signature) -> None:

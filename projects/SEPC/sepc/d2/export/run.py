@@ -1,10 +1,12 @@
-"""An exported file in the place of a model of Detectron2, so that its tools can run it."""
+"""Evaluation of exported files by Detectron2's tools."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from detectron2.data import DatasetMapper, build_detection_test_loader, get_detection_dataset_dicts
 from detectron2.data import transforms as T
 from detectron2.evaluation import COCOEvaluator, inference_on_dataset
@@ -13,34 +15,54 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
 from ...export import ExportedDetector
+from ...export.preprocess import pad, resized_size
 from ..datasets import check_registered
+from ..mmdet1 import undo_inclusive
 
 
 class ExportedModel(nn.Module):
-    """Detectron2's interface of a detector, inference only, on a file."""
+    """A file with Detectron2's interface of a detector, for inference only."""
 
     def __init__(self, exported: ExportedDetector) -> None:
         super().__init__()
         self.exported = exported
 
     def forward(self, inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
-        """As the models of Detectron2: dicts with ``image``, and perhaps ``height``, ``width``."""
+        """Detections in dicts with ``image`` and perhaps ``height`` and ``width``, as of any model.
+
+        Images that are smaller than the file takes are padded.
+        """
         return [{"instances": self._instances(x)} for x in inputs]
 
     def _instances(self, given: dict[str, Any]) -> Instances:
         image: Tensor = given["image"].cpu()
         height, width = int(image.shape[-2]), int(image.shape[-1])
-        boxes, scores, classes, *masks = self.exported.detect(image)
+        padded = torch.from_numpy(pad(image.numpy(), self.exported.metadata))
+        boxes, scores, classes, *masks = self.exported.detect(padded)
         found = Instances((height, width))
         found.pred_boxes, found.scores, found.pred_classes = Boxes(boxes), scores, classes
         if masks:
             found.pred_masks = masks[0]
-        given_size = given.get("height", height), given.get("width", width)
-        scaled = detector_postprocess(found, *given_size)
-        if self.exported.metadata.get("inclusive_boxes") == "true":  # see InclusiveBoxes
-            far = scaled.pred_boxes.tensor[:, 2:]
-            far += far.new_tensor([1 - given_size[1] / width, 1 - given_size[0] / height])
+        given_height, given_width = given.get("height", height), given.get("width", width)
+        scaled = detector_postprocess(found, given_height, given_width)
+        if self.exported.metadata.get("inclusive_boxes") == "true":
+            scale = width / given_width, height / given_height
+            undo_inclusive(scaled.pred_boxes.tensor, scale)
         return scaled
+
+
+class ResizeForFile(T.Augmentation):
+    """Resizing of an image to the size at which a file sees it, as its texts say."""
+
+    def __init__(self, metadata: dict[str, str]) -> None:
+        super().__init__()
+        self.metadata = metadata
+
+    def get_transform(self, image: np.ndarray) -> T.Transform:
+        """Detectron2's transform of an image (H, W, 3)."""
+        height, width = image.shape[:2]
+        size = resized_size(height, width, self.metadata)
+        return T.ResizeTransform(height, width, *size)
 
 
 def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 0) -> dict:
@@ -52,7 +74,7 @@ def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 
     check_registered(dataset, evaluation=True)
     mapper = DatasetMapper(
         is_train=False,
-        augmentations=resizing(exported.metadata),
+        augmentations=[ResizeForFile(exported.metadata)],
         image_format=exported.metadata.get("input_format", "RGB"),
     )
     loader = build_detection_test_loader(
@@ -61,11 +83,3 @@ def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 
         num_workers=num_workers,
     )
     return inference_on_dataset(ExportedModel(exported), loader, COCOEvaluator(dataset))
-
-
-def resizing(metadata: dict[str, str]) -> list[T.Augmentation]:
-    """What brings an image to the size that the file works at: at most one step."""
-    short = metadata.get("resize_short_edge")
-    if short is None:
-        return []
-    return [T.ResizeShortestEdge(int(short), int(metadata["resize_max"]))]

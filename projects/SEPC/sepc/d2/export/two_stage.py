@@ -14,7 +14,7 @@ from ...inference import optimize_for_inference
 
 
 def traceable_rcnn(model: GeneralizedRCNN, example: Tensor) -> nn.Module:
-    """(3, H, W) to boxes, scores, classes, and masks if it predicts some: for TorchScript.
+    """Module from (3, H, W) to boxes, scores, classes, and masks if there are: for TorchScript.
 
     The shapes of a two-stage detector depend on the image from the proposals on. A trace follows
     them, as Detectron2's code sees to.
@@ -28,7 +28,7 @@ def traceable_rcnn(model: GeneralizedRCNN, example: Tensor) -> nn.Module:
 
 
 def detect_rcnn(model: GeneralizedRCNN, image: Tensor) -> tuple[Tensor, ...]:
-    """What the model itself finds in one image, in the form of :func:`traceable_rcnn`."""
+    """Detections of the model itself in one image, in the form of :func:`traceable_rcnn`."""
     was_training = model.training
     try:
         with torch.no_grad():
@@ -38,6 +38,7 @@ def detect_rcnn(model: GeneralizedRCNN, image: Tensor) -> tuple[Tensor, ...]:
 
 
 def has_masks(model: GeneralizedRCNN) -> bool:
+    """Whether the model predicts masks."""
     return bool(getattr(model.roi_heads, "mask_on", False))
 
 
