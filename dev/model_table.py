@@ -4,7 +4,7 @@
     python -m dev.model_table --check           # fail where a config and its row disagree
     python -m dev.model_table CONFIG [CONFIG..] # print these rows, of any config
 
-Parameters and FLOPs are counted on the CPU, without weights or data: see `sepc.d2.complexity` for
+Parameters and FLOPs are counted on the CPU, without weights or data: see `dev.complexity` for
 what counts as a FLOP and how deformable convolution is counted. The check compares parameters and
 which configs there are. Published AP is box AP on COCO val 2017, from `published_ap.json`.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 from detectron2.config import instantiate
 
+from dev.complexity import count_flops, count_parameters
 from dev.sections import read_section, write_section
-from sepc.d2.complexity import count_flops, count_parameters
 from sepc.d2.engine import load_config
 from sepc.program import exit_status
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
+from quickstart.data.coco_folder import write_dataset
 from quickstart.evaluation import coco_metrics, format_table
 from quickstart.settings import VARIANTS, Settings
-from sepc.data.coco_folder import write_dataset
 from sepc.export import ExportError
 from sepc.program import exit_status
 from sepc.report import Run, write_report

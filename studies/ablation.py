@@ -23,8 +23,8 @@ from pathlib import Path
 import torch
 
 from dev.sections import write_section
+from quickstart.data.coco_folder import write_dataset
 from quickstart.settings import config_of
-from sepc.data.coco_folder import write_dataset
 from sepc.files import atomic_write
 from studies import Record, Run, exit_status
 from studies.plot import plot_rows

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from quickstart.data.coco_folder import write_dataset
 from sepc import program
-from sepc.data.coco_folder import write_dataset
 
 from .record import Record
 from .run import Run

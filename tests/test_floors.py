@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "layers": ("torch", "torchvision.ops"),
     "methods": ("torch", "torchvision.ops", "sepc.layers"),
     "checkpoint": ("torch", "numpy"),  # pickles of others hold arrays
-    "data": ("numpy", "cv2", "pycocotools", "tqdm"),  # tqdm where it is installed
+    "data": ("tqdm",),  # where it is installed
 }
 
 
@@ -69,6 +69,15 @@ def test_floor_imports_only_what_lies_below(floor):
     for path in files:
         foreign = {name for name in imports_in(path) if not is_within(name, allowed)}
         assert not foreign, f"{path.relative_to(PACKAGE)} imports {sorted(foreign)}"
+
+
+def test_generated_data_need_no_torch():
+    allowed = (*sys.stdlib_module_names, "quickstart.data", "sepc.data.progress")
+    allowed += ("numpy", "cv2", "pycocotools")
+    folder = Path(__file__).resolve().parents[1] / "quickstart" / "data"
+    for path in sorted(folder.glob("*.py")):
+        found = imports_of(path.read_text(encoding="utf-8"), "quickstart.data")
+        assert not {name for name in found if not is_within(name, allowed)}, path.name
 
 
 def test_only_the_binding_imports_detectron2_and_no_binding_the_other():

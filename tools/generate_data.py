@@ -15,9 +15,12 @@ color, blur, noise). In ``<parent>/shapes_shifted`` they are found as ``shapes_s
 
 import argparse
 import sys
+from pathlib import Path
 
-from sepc.data import SHIFTS, write_dataset
 from sepc.program import exit_status
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from quickstart.data import SHIFTS, write_dataset  # beside the package
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,8 +6,8 @@ import torch
 from detectron2.config import instantiate
 from detectron2.utils.events import EventStorage
 
+from quickstart.data.coco_folder import write_dataset
 from sepc.d2.datasets import register_coco_folder
-from sepc.data.coco_folder import write_dataset
 
 SMALLEST = 10  # pixels; two smaller objects may share the only position of a detector
 

@@ -7,9 +7,9 @@ import torch
 from detectron2.config import instantiate
 
 from quickstart.coco_images import CocoImages
+from quickstart.data.coco_folder import write_dataset
 from sepc.d2.datasets import register_coco_folder
 from sepc.d2.engine import Checkpointer, load_config
-from sepc.data.coco_folder import write_dataset
 from studies import ablation as tool
 from studies.pretrain import pretrain_backbone
 from studies.timing import ratio, time_steps

@@ -12,7 +12,7 @@ import torch
 from detectron2.engine import DefaultPredictor, DefaultTrainer
 
 import sepc
-from sepc.data.coco_folder import write_dataset
+from quickstart.data.coco_folder import write_dataset
 
 from .helpers import ROOT
 from .yaml_configs import DENSE, SMALL, path_of, read

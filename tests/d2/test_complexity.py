@@ -5,9 +5,9 @@ import torch
 from detectron2.config import instantiate
 from torch import nn
 
+from dev import complexity
+from dev.complexity import count_flops, count_parameters
 from sepc import build_sepc
-from sepc.d2 import complexity
-from sepc.d2.complexity import count_flops, count_parameters
 from sepc.layers import DeformConv2d
 
 from .helpers import CONFIGS, config_of

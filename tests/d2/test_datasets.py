@@ -10,8 +10,8 @@ pytest.importorskip("detectron2")
 
 from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
 
+from quickstart.data import SHAPES, write_dataset
 from sepc.d2 import datasets
-from sepc.data import SHAPES, write_dataset
 
 
 @pytest.fixture(scope="module")

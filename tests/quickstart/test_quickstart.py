@@ -11,9 +11,9 @@ import torch
 
 from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
+from quickstart.data.coco_folder import write_dataset
 from quickstart.evaluation import METRICS, busiest_image, coco_metrics, format_table
 from quickstart.settings import Settings
-from sepc.data.coco_folder import write_dataset
 from sepc.tv import build_small_retinanet
 
 REPOSITORY = Path(__file__).parents[2]

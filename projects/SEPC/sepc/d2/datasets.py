@@ -18,7 +18,6 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.utils.file_io import PathManager
 
-from sepc.data.shapes import SHAPES
 from sepc.data.validate import validate_coco
 
 
@@ -77,8 +76,9 @@ def check_registered(names: str | Iterable[str], *, evaluation: bool = False) ->
             raise type(error)(f"data set {name}: {error}") from error
 
 
+_SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 for _name in ("shapes", "shapes_shifted"):
     register_coco_folder(_name, os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), _name))
     for _split in ("train", "val"):
         # known without the data, so that a trained model can be shown without them
-        MetadataCatalog.get(f"{_name}_{_split}").thing_classes = list(SHAPES)
+        MetadataCatalog.get(f"{_name}_{_split}").thing_classes = list(_SHAPES)

@@ -126,15 +126,18 @@ def convolve_levels(
 
     Args:
         features: L tensors (N, C, Hl, Wl).
-        conv: its bias and geometry are used, whatever its own ``forward`` does.
+        conv: its bias and geometry are used; a plain module is called, so that its hooks are.
         weight: what to compute with; None is the weight of ``conv``.
 
     Returns:
         L tensors (N, out_channels, Ho, Wo).
     """
+    is_plain = weight is None and type(conv) is nn.Conv2d
     weight = conv.weight if weight is None else weight
     if winograd_pays(features, conv):
         return conv3x3_by_winograd(features, weight, conv.bias)
+    if is_plain:
+        return [conv(x) for x in _guarded(features, conv)]
     return [
         F.conv2d(x, weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
         for x in _guarded(features, conv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog, detection_utils
@@ -12,13 +13,12 @@ from detectron2.data import transforms as T
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from ...data.scenes import generate_scene
 from ...export import join_names
 from ...export.preprocess import resize
 from ..datasets import check_registered
 from ..engine import Checkpointer, dataset_names
 
-GENERATED_SIZES = ((192, 256), (256, 192), (224, 224), (200, 301))
+RANDOM_SIZES = ((192, 256), (256, 192), (224, 224), (200, 301))
 SCALES = (1.0, 0.75, 1.25, 0.6)
 
 
@@ -75,7 +75,7 @@ def read_images(cfg: DictConfig, files: Iterable[str]) -> list[Tensor]:
 
 
 def images_to_check(cfg: DictConfig, number: int = 4) -> tuple[list[Tensor], str]:
-    """Images of the data set to test on with the most objects, or generated ones without it.
+    """Images of the data set to test on with the most objects, or random ones without it.
 
     Returns:
         the images, (3, H, W) uint8, and a text that says what they are.
@@ -87,13 +87,16 @@ def images_to_check(cfg: DictConfig, number: int = 4) -> tuple[list[Tensor], str
         dicts = sorted(dicts, key=lambda x: -len(x.get("annotations", [])))[:number]
         return read_images(cfg, [x["file_name"] for x in dicts]), f"images of {names}"
     except FileNotFoundError:
-        scenes = [
-            generate_scene(seed=0, split="val", index=i, height=h, width=w).image
-            for i, (h, w) in enumerate(GENERATED_SIZES[:number])
-        ]
-        order = -1 if str(cfg.dataloader.test.mapper.image_format) == "RGB" else 1
-        images = [torch.from_numpy(x[..., ::order].transpose(2, 0, 1).copy()) for x in scenes]
-        return images, f"generated images, as {names or 'the data set'} is not there"
+        images = [random_image(h, w, seed=i) for i, (h, w) in enumerate(RANDOM_SIZES[:number])]
+        return images, f"random images, as {names or 'the data set'} is not there"
+
+
+def random_image(height: int, width: int, *, seed: int) -> Tensor:
+    """Image of soft blots of color with hard edges between some, (3, H, W) uint8."""
+    rng = np.random.default_rng(seed)
+    blots = [rng.integers(0, 256, (cells, cells, 3), np.uint8) for cells in (4, 12)]
+    soft, hard = (resize(x, (height, width)) for x in blots)
+    return torch.from_numpy(np.where(hard > 150, hard, soft).transpose(2, 0, 1).copy())
 
 
 def fit_sizes(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sepc.data import SHIFTS, generate_scene, shift_image, write_dataset
+from quickstart.data import SHIFTS, generate_scene, shift_image, write_dataset
 
 WHERE = dict(seed=3, split="val", index=1)
 

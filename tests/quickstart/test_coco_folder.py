@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from sepc.data import SHAPES, coco_folder, generate_scene, validate_coco, write_dataset
+from quickstart.data import SHAPES, coco_folder, generate_scene, write_dataset
+from sepc.data import validate_coco
 from sepc.data.progress import progress
 
 SETTINGS = {"train_images": 60, "val_images": 8, "seed": 5, "progress": False}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sepc.data.shapes import SHAPES, outline, rasterize
+from quickstart.data.shapes import SHAPES, outline, rasterize
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -42,7 +42,7 @@ def category_table(categories: str) -> tuple[dict[int, str], list[int]]:
 
     Returns:
         ``(names, ids)``: category names by category id, and the category id of each shape in the
-        order of :data:`~sepc.data.shapes.SHAPES`.
+        order of :data:`~quickstart.data.shapes.SHAPES`.
 
     Raises:
         ValueError: for any other value.

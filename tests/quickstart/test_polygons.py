@@ -2,7 +2,7 @@ import numpy as np
 import pycocotools.mask as coco_mask
 import pytest
 
-from sepc.data.polygons import mask_to_polygons, mask_to_run_lengths
+from quickstart.data.polygons import mask_to_polygons, mask_to_run_lengths
 
 
 def parse(picture: str) -> np.ndarray:

@@ -12,10 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sepc.data.progress import progress as with_progress
+
 from .canvas import Scene
 from .categories import category_table
 from .polygons import mask_to_polygons, mask_to_run_lengths
-from .progress import progress as with_progress
 from .scenes import GENERATOR_VERSION, generate_scene
 from .shift import SHIFTS, check_shifts, shift_image
 
@@ -54,7 +55,7 @@ def write_dataset(
         seed: other seeds give other scenes.
         categories: ``"shapes"``, or ``"coco"`` for a stand-in of COCO with its 80 categories: in a
             folder named ``coco``, Detectron2 finds it as ``coco_2017_train`` and ``coco_2017_val``.
-        shifts: names in :data:`~sepc.data.shift.SHIFTS` that change how the same scenes look.
+        shifts: names in :data:`~quickstart.data.shift.SHIFTS` that change how the same scenes look.
         overwrite: replace a data set that was generated with other settings.
         progress: show it.
 

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from sepc.data import SHAPES, Scene, generate_scene
-from sepc.data.canvas import MIN_VISIBLE, Canvas
+from quickstart.data import SHAPES, Scene, generate_scene
+from quickstart.data.canvas import MIN_VISIBLE, Canvas
 
 
 def scene(index: int, *, seed: int = 3, split: str = "train", size: tuple[int, int] = (128, 128)):
@@ -37,7 +37,7 @@ def test_depends_on_the_arguments_only(scenes):
 
 def test_same_in_another_process(scenes):
     code = (
-        "import hashlib; from sepc.data import generate_scene\n"
+        "import hashlib; from quickstart.data import generate_scene\n"
         "s = generate_scene(seed=3, split='train', index=5, height=128, width=128)\n"
         "print(hashlib.sha256(s.image.tobytes()).hexdigest())"
     )

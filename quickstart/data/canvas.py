@@ -24,7 +24,7 @@ class SceneObject:
     """Annotated object, or group of objects, of a scene.
 
     Attributes:
-        label: index into :data:`~sepc.data.shapes.SHAPES`.
+        label: index into :data:`~quickstart.data.shapes.SHAPES`.
         mask: bool (H, W), the pixels that show it. Of a crowd, the region that contains it.
         crowd: whether it stands for a group of objects that are not annotated one by one.
     """
