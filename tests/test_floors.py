@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "layers": ("torch", "torchvision.ops"),
     "methods": ("torch", "torchvision.ops", "sepc.layers"),
     "checkpoint": ("torch", "numpy"),  # pickles of others hold arrays
-    "data": ("numpy", "cv2", "pycocotools", "tqdm"),  # tqdm where it is installed
+    # tqdm where it is installed
+    "data": ("numpy", "cv2", "PIL", "pycocotools", "tqdm", "sepc.files"),
 }
 
 
