@@ -25,7 +25,7 @@ from torch.multiprocessing.spawn import ProcessExitedException
 
 from sepc import optimize_for_inference
 from sepc.d2 import engine
-from sepc.d2.datasets import check_registered
+from sepc.d2.data_check import check_data
 from sepc.program import exit_on_error
 
 logger = logging.getLogger("sepc.train_net")
@@ -36,11 +36,9 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
-    if not args.eval_only:
-        if cfg.train.get("winograd"):  # in a saved config of version 0.1
-            raise ValueError("train.winograd: expected False, as it is for inference now, got True")
-        check_registered(engine.dataset_names(cfg.dataloader.train))
-    check_registered(engine.dataset_names(cfg.dataloader.test), evaluation=True)
+    if not args.eval_only and cfg.train.get("winograd"):  # in a saved config of version 0.1
+        raise ValueError("train.winograd: expected False, as it is for inference now, got True")
+    check_data(cfg, training=not args.eval_only, show_progress=comm.is_main_process())
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
     engine.check_output_dir(cfg.train.output_dir)
     default_setup(cfg, args)

@@ -13,7 +13,7 @@ from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
 from quickstart.data.coco_folder import write_dataset
 from quickstart.evaluation import METRICS, busiest_image, coco_metrics, format_table
-from quickstart.settings import Settings
+from quickstart.settings import Settings, config_of
 from sepc.tv import build_small_retinanet
 
 REPOSITORY = Path(__file__).parents[2]
@@ -246,3 +246,15 @@ def test_table_of_two_runs():
 def test_busiest_image():
     assert busiest_image([{"image_id": 3}, {"image_id": 5}, {"image_id": 5}]) == 5
     assert busiest_image([]) is None
+
+
+def test_config_of_the_quick_start_is_what_its_overrides_make():
+    pytest.importorskip("detectron2")
+    from sepc.d2.engine import load_config
+
+    config, overrides = config_of("retinanet", "pconv_ibn")
+    made = load_config(str(REPOSITORY / config), overrides)
+    named = load_config(str(REPOSITORY / "configs" / "quickstart" / "retinanet_pconv_ibn.py"))
+    assert named.train.output_dir == "./output/quickstart/retinanet_pconv_ibn"
+    named.train.output_dir = made.train.output_dir
+    assert str(named) == str(made)

@@ -13,6 +13,7 @@ have others.
 import difflib
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
@@ -46,19 +47,25 @@ def register_coco_folder(name_prefix: str, folder: str | os.PathLike[str]) -> No
             )
 
 
-def check_registered(names: str | Iterable[str], *, evaluation: bool = False) -> None:
+def check_registered(
+    names: str | Iterable[str], *, evaluation: bool = False, masks: bool = False
+) -> dict[str, dict[str, Any]]:
     """Checks registered data sets before anything expensive starts.
 
     Data of other kinds than COCO's json, or on a remote file system, are only looked up by name.
 
     Args:
         names: in Detectron2's catalog.
-        evaluation: what they are for, as in :func:`~sepc.data.validate.validate_coco`.
+        evaluation, masks: what they are for, as in :func:`~sepc.data.validate.validate_coco`.
+
+    Returns:
+        The content of the annotation files by the names of their data sets, where it was checked.
 
     Raises:
         ValueError: for an unknown name (similar ones are listed) or a malformed file.
         FileNotFoundError: if a file, folder or image is missing.
     """
+    contents = {}
     for name in [names] if isinstance(names, str) else names:
         if name not in DatasetCatalog:
             near = difflib.get_close_matches(name, DatasetCatalog.list(), n=5, cutoff=0.4)
@@ -71,9 +78,15 @@ def check_registered(names: str | Iterable[str], *, evaluation: bool = False) ->
         if json_file is None or image_root is None or "://" in f"{json_file} {image_root}":
             continue
         try:
-            validate_coco(PathManager.get_local_path(json_file), image_root, evaluation=evaluation)
+            contents[name] = validate_coco(
+                PathManager.get_local_path(json_file),
+                image_root,
+                evaluation=evaluation,
+                masks=masks,
+            )
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"data set {name}: {error}") from error
+    return contents
 
 
 _SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
