@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,11 +77,11 @@ def match_detections(
         ):
             kind = here.crowds if ignored else here.found if match else here.missed
             kind.append(truths[i])
-    return sorted(matches.values(), key=_badness, reverse=True)
 
+    def badness(each: ImageMatches) -> tuple[int, float]:
+        return each.mistakes, sum(result["score"] for result in each.wrong)
 
-def _badness(matches: ImageMatches) -> tuple[int, float]:
-    return matches.mistakes, sum(result["score"] for result in matches.wrong)
+    return sorted(matches.values(), key=badness, reverse=True)
 
 
 def _evaluate(
@@ -124,12 +123,9 @@ def _index(dataset: dict[str, Any]) -> COCO:
 def _check(content: dict[str, Any], results: list[dict[str, Any]]) -> None:
     for key, name in (("images", "image_id"), ("categories", "category_id")):
         known = {entry["id"] for entry in content[key]}
-        unknown: dict[Any, int] = defaultdict(int)
-        for result in results:
-            if result[name] not in known:
-                unknown[result[name]] += 1
+        unknown = sorted({result[name] for result in results} - known, key=str)
         if unknown:
             raise ValueError(
-                f"expected results of the annotated {key}, got {name} "
-                f"{sorted(unknown, key=str)[:5]}: are they of another data set?"
+                f"expected results of the annotated {key}, got {name} {unknown[:5]}: "
+                "are they of another data set?"
             )
