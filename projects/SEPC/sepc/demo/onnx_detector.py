@@ -18,6 +18,11 @@ from .detections import Detections, draw_found
 class OnnxDetector:
     """Detector from an ONNX file that ``tools/export_model.py`` or the quick start has written.
 
+    Attributes:
+        metadata: texts of the file.
+        class_names, category_ids: see :class:`.detections.Detector`.
+        score_threshold: score below which the file itself leaves out what it finds.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no detector of ours.
@@ -44,22 +49,10 @@ class OnnxDetector:
         size = inputs[0].shape[-2:]
         if all(isinstance(side, int) for side in size):
             self.metadata.setdefault("image_size", f"{size[0]},{size[1]}")
-
-    @property
-    def class_names(self) -> list[str] | None:
-        """K names, None if the file has none."""
-        return split_names(self.metadata.get("class_names", "")) or None
-
-    @property
-    def category_ids(self) -> list[int] | None:
-        """Category of each class in the annotations, None if the file has none."""
         ids = self.metadata.get("category_ids", "")
-        return [int(i) for i in ids.split(",")] if ids else None
-
-    @property
-    def score_threshold(self) -> float:
-        """Score below which the file itself leaves out what it finds."""
-        return float(self.metadata.get("score_threshold", 0))
+        self.category_ids = [int(i) for i in ids.split(",")] if ids else None
+        self.class_names = split_names(self.metadata.get("class_names", "")) or None
+        self.score_threshold = float(self.metadata.get("score_threshold", 0))
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Detections in each of several images (H, W, 3), uint8, BGR, of one size."""

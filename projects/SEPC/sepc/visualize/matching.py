@@ -36,16 +36,12 @@ class ImageMatches:
 
 
 def match_detections(
-    content: dict[str, Any],
-    results: list[dict[str, Any]],
-    *,
-    score_thresh: float,
-    iou_thresh: float = 0.5,
+    content: dict[str, Any], results: list[dict[str, Any]], *, score_thresh: float
 ) -> list[ImageMatches]:
     """Match detections with objects as COCO's evaluation does, the worst images first.
 
-    Per image and class, the best detection takes the object it overlaps most, if by
-    ``iou_thresh`` or more; at most 100 detections per class count.
+    Per image and class, the best detection takes the object it overlaps most, if their IoU is 0.5
+    or more; at most 100 detections per class count.
 
     Args:
         content: of COCO's instance annotations.
@@ -66,7 +62,7 @@ def match_detections(
     found = {i: result for i, result in enumerate(strong, start=1)}
     _check(content, strong)
     matches = {i: ImageMatches(image) for i, image in images.items()}
-    for cell in _evaluate(content, truths, found, iou_thresh):
+    for cell in _evaluate(content, truths, found):
         here = matches[cell["image_id"]]
         for i, match, ignored in zip(
             cell["dtIds"], cell["dtMatches"][0], cell["dtIgnore"][0], strict=True
@@ -88,7 +84,6 @@ def _evaluate(
     content: dict[str, Any],
     truths: dict[int, dict[str, Any]],
     found: dict[int, dict[str, Any]],
-    iou_thresh: float,
 ) -> list[dict[str, Any]]:
     """Run COCO's matching for each image and class that has a box, over objects of all sizes."""
     shared = {key: content[key] for key in ("images", "categories")}
@@ -99,7 +94,7 @@ def _evaluate(
             "bbox",
         )
         everything = evaluation.params.areaRng[0]
-        evaluation.params.iouThrs = [iou_thresh]
+        evaluation.params.iouThrs = [0.5]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [everything], ["all"]
         evaluation.evaluate()
     return [cell for cell in evaluation.evalImgs if cell is not None]

@@ -35,7 +35,6 @@ def draw_mistakes(
     path: str | os.PathLike[str],
     *,
     num_images: int = 8,
-    columns: int = 2,
     side: int = 384,
 ) -> None:
     """Draw the first of ``matches``, the worst, as one picture.
@@ -45,7 +44,7 @@ def draw_mistakes(
         image_folder: what the file names are relative to.
         names: of the categories, by id.
         path: picture to write.
-        num_images, columns: pairs of pictures in all, and beside each other.
+        num_images: pairs of pictures.
         side: length of the longer side of a picture, in pixels.
 
     Raises:
@@ -62,7 +61,7 @@ def draw_mistakes(
         left = titled(truth, f"ground truth: {missed} (dashed)")
         right = titled(found, f"detections: {wrong} (thick)   {name}")
         pairs.append(np.hstack([left, right]))
-    write_picture(path, sheet(pairs, columns))
+    write_picture(path, sheet(pairs, columns=2))
 
 
 def count_mistakes(matches: ImageMatches) -> tuple[str, str]:
