@@ -1,7 +1,5 @@
 """Optimization of a trained trunk or detector for inference; it computes the same, faster."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

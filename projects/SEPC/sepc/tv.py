@@ -1,7 +1,5 @@
 """The torchvision binding: the SEPC trunk in torchvision's own RetinaNet and FCOS."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

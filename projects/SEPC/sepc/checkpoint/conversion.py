@@ -1,7 +1,5 @@
 """Conversion of others' weights for one model: renamed, checked against it, accounted for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Demo detector: a trained model of Detectron2, drawn by Detectron2."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -1,7 +1,5 @@
 """Demo on images from files, folders and globs: to pictures or COCO's results."""
 
-from __future__ import annotations
-
 import glob
 import json
 import os

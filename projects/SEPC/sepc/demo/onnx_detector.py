@@ -1,7 +1,5 @@
 """Demo detector: an exported file in ONNX Runtime, on images of any size."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

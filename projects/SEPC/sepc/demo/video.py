@@ -1,7 +1,5 @@
 """Demo on the frames of a video or a camera."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path

@@ -6,8 +6,6 @@ that follows from its size, and the threshold acts just before the suppression. 
 the same: the best scores above a threshold are those of the best scores that lie above it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

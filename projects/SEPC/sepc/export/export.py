@@ -1,7 +1,5 @@
 """Export of detectors to files, which are checked before they get their names."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Mapping, Sequence

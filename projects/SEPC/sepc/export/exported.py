@@ -1,7 +1,5 @@
 """Exported detectors of any format, loaded and run."""
 
-from __future__ import annotations
-
 import json
 import os
 import warnings

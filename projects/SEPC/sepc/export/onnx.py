@@ -1,7 +1,5 @@
 """Detectors as ONNX files of standard operators."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Only backbone and head are converted. What follows, the decoding of boxes and th
 stays in float32: in float16 a coordinate above 1024 is a multiple of a pixel.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """Report of a training: one HTML file that needs nothing but a browser."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta

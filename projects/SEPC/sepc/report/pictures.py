@@ -1,7 +1,5 @@
 """Pictures of detections beside ground truth, inside the page."""
 
-from __future__ import annotations
-
 import base64
 from html import escape
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Plots of losses, learning rate and AP over the iterations of a training."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """Pictures of detections beside ground truth."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import defaultdict

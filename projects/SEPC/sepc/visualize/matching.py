@@ -1,7 +1,5 @@
 """Matching of detections and objects as COCO's evaluation does it: right, wrong, missed."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Pictures of what a detector gets wrong and what it misses, beside ground truth."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Figure of what a trunk does to an image."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

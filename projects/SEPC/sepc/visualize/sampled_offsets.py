@@ -1,7 +1,5 @@
 """Offsets of deformable kernels: where their taps sample, level by level."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

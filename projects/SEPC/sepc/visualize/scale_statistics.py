@@ -1,7 +1,5 @@
 """Statistics of each level of a pyramid against those that iBN normalizes with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ With ``MODEL.SEPC.VARIANT`` "plain" they have the head that they have without SE
 in RetinaNet, FreeAnchor and FCOS, towers of ours in the others.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from detectron2.config import CfgNode, configurable

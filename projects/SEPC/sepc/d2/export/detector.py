@@ -1,7 +1,5 @@
 """Detectors in a form that can be exported, and their own detections in the same form."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Export of a detector: from a config with weights, or a model, to a checked file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
