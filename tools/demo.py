@@ -30,7 +30,7 @@ from sepc.demo import (
     run_on_video,
 )
 from sepc.demo.images import CocoResults, to_pictures
-from sepc.demo.window import NoWindow, show
+from sepc.demo.video import NoWindow, show
 from sepc.program import exit_status
 
 

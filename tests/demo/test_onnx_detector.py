@@ -140,7 +140,7 @@ def test_bad_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.onnx does not exist"):
         OnnxDetector(tmp_path / "absent.onnx")
     (tmp_path / "text.onnx").write_text("no ONNX")
-    with pytest.raises(ValueError, match=r"text\.onnx is no ONNX file"):
+    with pytest.raises(ValueError, match=r"text\.onnx can't be run in ONNX Runtime"):
         OnnxDetector(tmp_path / "text.onnx")
     with pytest.raises(ValueError, match="expected one image as input and the outputs"):
         OnnxDetector(write_detector(tmp_path / "d.onnx", [3, 16, 24], outputs=False))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sepc.demo import run_on_camera, run_on_video, video, window
+from sepc.demo import run_on_camera, run_on_video, video
 
 from .files import Brightness, frames_of, write_video
 
@@ -113,10 +113,10 @@ def test_camera(monkeypatch):
 
 
 def test_window_ends_by_key(source, monkeypatch):
-    monkeypatch.setattr(window.cv2, "namedWindow", lambda *_: None)
-    monkeypatch.setattr(window.cv2, "imshow", lambda *_: None)
+    monkeypatch.setattr(video.cv2, "namedWindow", lambda *_: None)
+    monkeypatch.setattr(video.cv2, "imshow", lambda *_: None)
     keys = iter([-1, ord("x"), ord("q")])
-    monkeypatch.setattr(window.cv2, "waitKey", lambda _: next(keys))
+    monkeypatch.setattr(video.cv2, "waitKey", lambda _: next(keys))
     assert run(source, None)[0] == 3
 
 
@@ -124,6 +124,6 @@ def test_no_window(source, monkeypatch):
     def fail(*_):
         raise cv2.error("no windows in this build")
 
-    monkeypatch.setattr(window.cv2, "namedWindow", fail)
-    with pytest.raises(window.NoWindow, match="can't open a window: give --output"):
+    monkeypatch.setattr(video.cv2, "namedWindow", fail)
+    with pytest.raises(video.NoWindow, match="can't open a window: give --output"):
         run(source, None)

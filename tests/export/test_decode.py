@@ -4,11 +4,7 @@ import pytest
 import torch
 from torchvision.ops import nms
 
-from sepc.export.decode import (
-    select_detections,
-    select_detections_of_batch,
-    top_candidates,
-)
+from sepc.export.decode import select_detections, top_candidates
 
 
 def thresholds_first(boxes, scores, classes, *, score_thresh, nms_thresh, max_detections):
@@ -18,6 +14,15 @@ def thresholds_first(boxes, scores, classes, *, score_thresh, nms_thresh, max_de
         kept.append(chosen[nms(boxes[chosen], scores[chosen], nms_thresh)])
     indices = torch.cat(kept)
     return indices[scores[indices].argsort(descending=True)][:max_detections]
+
+
+def select_in_image(boxes, scores, classes, **arguments):
+    """Indices of the detections of an image by itself."""
+    images, kept = select_detections(
+        boxes[None], scores[None], classes[None], num_classes=4, **arguments
+    )
+    assert not images.any()
+    return kept
 
 
 @pytest.mark.parametrize("max_detections", [5, 1000])
@@ -30,13 +35,13 @@ def test_select_detections(max_detections, shift):
     arguments = dict(score_thresh=0.3, nms_thresh=0.5, max_detections=max_detections)
     expected = thresholds_first(boxes, scores, classes, **arguments)
     assert 0 < len(expected) < 200
-    actual = select_detections(boxes, scores, classes, **arguments)
+    actual = select_in_image(boxes, scores, classes, **arguments)
     torch.testing.assert_close(actual, expected)
 
 
 def test_select_detections_with_nothing_above_the_threshold():
     boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 2, 2]])
-    kept = select_detections(
+    kept = select_in_image(
         boxes,
         torch.tensor([0.1, 0.2]),
         torch.tensor([0, 1]),
@@ -57,14 +62,14 @@ def test_top_candidates():
 
 
 @pytest.mark.parametrize("max_detections", [5, 1000])
-def test_select_detections_of_batch_is_that_of_each_image(max_detections):
+def test_selection_in_a_batch_is_that_of_each_image(max_detections):
     torch.manual_seed(0)
     corners = torch.rand(3, 200, 2) * 100
     boxes = torch.cat((corners, corners + 1 + torch.rand(3, 200, 2) * 60), dim=2)
     scores, classes = torch.rand(3, 200), torch.randint(4, (3, 200))
     arguments = dict(score_thresh=0.3, nms_thresh=0.5, max_detections=max_detections)
-    images, chosen = select_detections_of_batch(boxes, scores, classes, num_classes=4, **arguments)
+    images, chosen = select_detections(boxes, scores, classes, num_classes=4, **arguments)
     for i in range(3):
-        expected = select_detections(boxes[i], scores[i], classes[i], **arguments)
+        expected = select_in_image(boxes[i], scores[i], classes[i], **arguments)
         assert len(expected) >= 5
         torch.testing.assert_close(chosen[images == i], expected)

@@ -1,8 +1,7 @@
 """Optimization of a trained trunk or detector for inference; it computes the same, faster."""
 
-from __future__ import annotations
-
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +38,7 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
         if isinstance(child, PyramidLayer):
             _fold_pyramid_norm(child)
         elif isinstance(child, nn.Conv2d) and _has_fixed_statistics(getattr(child, "norm", None)):
-            _fold(child.norm, child)  # type: ignore[arg-type]
+            _fold(child.norm, child)
             child.norm = None  # type: ignore[assignment]
     on_cpu = all(p.device.type == "cpu" for p in module.parameters())
     return use_winograd(module.to(memory_format=torch.channels_last)) if on_cpu else module
@@ -69,33 +68,20 @@ def _has_fixed_statistics(norm: object) -> bool:
     return is_norm and getattr(norm, "running_mean", None) is not None
 
 
-def _fold(norm: nn.Module, first: nn.Module, *others: nn.Module) -> None:
+def _fold(norm: Any, first: Any, *others: Any) -> None:
     """Scale the convolutions as the norm scales their sum; the shift goes into the first."""
-    scale, shift = _scale_and_shift(norm)
-    for conv in (first, *others):
-        conv.weight = _frozen(_as_tensor(conv.weight) * scale.view(-1, 1, 1, 1))
-        if conv.bias is not None:
-            conv.bias = _frozen(_as_tensor(conv.bias) * scale)
-    first.bias = _frozen(shift if first.bias is None else _as_tensor(first.bias) + shift)
-
-
-def _scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Factor and summand of the norm, (C,) each."""
-    mean, var = _as_tensor(norm.running_mean), _as_tensor(norm.running_var)
-    scale = (var + float(norm.eps)).rsqrt()  # type: ignore[arg-type]
+    scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None:
-        scale = scale * _as_tensor(norm.weight)
-    shift = -mean * scale
+        scale = scale * norm.weight
+    shift = -norm.running_mean * scale
     if norm.bias is not None:
-        shift = shift + _as_tensor(norm.bias)
-    return scale, shift
+        shift = shift + norm.bias
+    for conv in (first, *others):
+        conv.weight = _frozen(conv.weight * scale.view(-1, 1, 1, 1))
+        if conv.bias is not None:
+            conv.bias = _frozen(conv.bias * scale)
+    first.bias = _frozen(shift if first.bias is None else first.bias + shift)
 
 
 def _frozen(value: Tensor) -> nn.Parameter:
     return nn.Parameter(value, requires_grad=False)
-
-
-def _as_tensor(value: object) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"expected a tensor, got {type(value).__name__}")
-    return value

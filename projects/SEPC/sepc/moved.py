@@ -4,8 +4,6 @@
 Detectron2's own tools too, finds the class where it is now.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Exit status of a command-line tool, and what it tells of an error."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

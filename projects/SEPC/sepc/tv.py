@@ -1,8 +1,5 @@
 """The torchvision binding: the SEPC trunk in torchvision's own RetinaNet and FCOS."""
 
-from __future__ import annotations
-
-import copy
 from typing import Any
 
 import torch
@@ -176,7 +173,7 @@ class ExportableRetinaNet(nn.Module):
 
     def __init__(self, model: RetinaNet) -> None:
         super().__init__()
-        exportable: Any = optimize_for_inference(copy.deepcopy(model).eval())
+        exportable: Any = optimize_for_inference(model)
         exportable.postprocess_detections = self._postprocess
         self.model: Any = exportable
 
@@ -204,10 +201,11 @@ class ExportableRetinaNet(nn.Module):
             )
         all_boxes = clip_boxes_to_image(torch.cat(boxes), image_shapes[0])
         all_scores, all_classes = torch.cat(scores), torch.cat(classes)
-        kept = select_detections(
-            all_boxes,
-            all_scores,
-            all_classes,
+        _, kept = select_detections(
+            all_boxes[None],
+            all_scores[None],
+            all_classes[None],
+            num_classes=logits.shape[-1],
             score_thresh=model.score_thresh,
             nms_thresh=model.nms_thresh,
             max_detections=model.detections_per_img,

@@ -1,7 +1,5 @@
 """Conversion of others' weights for one model: renamed, checked against it, accounted for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 
@@ -44,9 +42,7 @@ def convert_weights(
         kept = _without_constants(weights, report)
         renamed = convert_state_dict(kept)
     converted = _fitted(dict(zip(kept, renamed, strict=True)), renamed, model, report)
-    _fill_counters(converted, model, report)
-    found = converted.keys() | report.other_shapes.keys()
-    report.missing += [name for name in model if name not in found]
+    _fill_counters(converted, report)
     return converted, report
 
 
@@ -65,8 +61,6 @@ def restore_weights(
     """
     report = Report()
     fitting = _fitted({name: name for name in weights}, weights, model, report)
-    found = fitting.keys() | report.other_shapes.keys()
-    report.missing += [name for name in model if name not in found]
     restored = restore_state_dict(fitting)
     report.mapped = dict(zip(fitting, restored, strict=True))
     report.left_over += [old for old, new in report.mapped.items() if old == new]
@@ -124,6 +118,8 @@ def _fitted(
             converted[new] = value.float() if half else value
     if halves:
         report.notes.append(f"{halves} weights were in half precision and are in float32 now")
+    found = converted.keys() | report.other_shapes.keys()
+    report.missing += [name for name in model if name not in found]
     return converted
 
 
@@ -140,15 +136,13 @@ def _hint(name: str, value: Tensor, expected: Tensor) -> str:
     return ""
 
 
-def _fill_counters(
-    converted: dict[str, Tensor], model: Mapping[str, Tensor], report: Report
-) -> None:
+def _fill_counters(converted: dict[str, Tensor], report: Report) -> None:
     """Set missing counters of batches to zero: files before torch 0.4.1 lack them.
 
     They mean nothing at a fixed momentum.
     """
-    for name in model:
-        norm = name.removesuffix(_COUNTER)
-        if name.endswith(_COUNTER) and name not in converted and f"{norm}running_mean" in converted:
+    for name in report.missing:
+        if name.endswith(_COUNTER) and f"{name.removesuffix(_COUNTER)}running_mean" in converted:
             converted[name] = torch.zeros((), dtype=torch.long)
             report.filled.append(name)
+    report.missing = [name for name in report.missing if name not in converted]

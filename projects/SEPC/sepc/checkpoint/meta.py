@@ -4,8 +4,6 @@ Some detectors have the same weights and mean other things by them: RetinaNet an
 and without padding, with the classes in another order. Names and shapes don't tell these apart.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

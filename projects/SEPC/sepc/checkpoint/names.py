@@ -4,8 +4,6 @@ The rules go by parts of a detector: backbone, FPN, trunk, predictors. Each is r
 directions; see :class:`~sepc.checkpoint.renaming.Rule`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

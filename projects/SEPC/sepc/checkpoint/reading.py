@@ -1,7 +1,5 @@
 """Checkpoint files, of ours or of others, read without running code from them."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

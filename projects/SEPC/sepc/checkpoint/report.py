@@ -1,7 +1,5 @@
 """Report of a conversion: what became of each weight."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Reader of pickle files that makes arrays, tensors and plain containers, and nothing else."""
 
-from __future__ import annotations
-
 import io
 import pickle
 from collections import OrderedDict

@@ -4,8 +4,6 @@ Sources: precise BN, https://arxiv.org/abs/2105.07576, Sec 3, by fvcore's ``upda
 alpha-BN, https://arxiv.org/abs/2110.04065.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 

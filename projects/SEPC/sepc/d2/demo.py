@@ -1,7 +1,5 @@
 """Demo detector: a trained model of Detectron2, drawn by Detectron2."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2
@@ -19,14 +17,8 @@ class Detectron2Detector:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._video = VideoVisualizer(predictor.metadata)
-
-    @property
-    def class_names(self) -> list[str] | None:
-        return self._predictor.class_names
-
-    @property
-    def category_ids(self) -> list[int] | None:
-        return self._predictor.category_ids
+        self.class_names = predictor.class_names
+        self.category_ids = predictor.category_ids
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         return [

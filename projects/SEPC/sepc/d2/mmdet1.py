@@ -4,8 +4,6 @@ mmdetection 1.x counts the last pixel of a box in. Here a box ends one pixel fur
 and the rest is the same (see :mod:`sepc.methods.boxes`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,12 +1,10 @@
 """Demo on images from files, folders and globs: to pictures or COCO's results."""
 
-from __future__ import annotations
-
 import glob
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +61,9 @@ def run_on_images(
     """
     done = 0
     detected = _detect(paths, detector, batch_size, report)
-    if show_progress:
-        detected = progress(detected, total=len(paths), description="images")
-    for path, image, found in detected:
+    for path, image, found in progress(
+        detected, total=len(paths), description="images", show=show_progress
+    ):
         try:
             goes_on = sink(path, image, found.above(threshold))
         except (ValueError, OSError) as error:
@@ -101,14 +99,9 @@ def batches(
     images: Iterable[tuple[Path, np.ndarray]], batch_size: int
 ) -> Iterator[list[tuple[Path, np.ndarray]]]:
     """Batches of consecutive images of the same size, ``batch_size`` of them at most."""
-    batch: list[tuple[Path, np.ndarray]] = []
-    for path, image in images:
-        if batch and (len(batch) == batch_size or image.shape != batch[0][1].shape):
+    for _, same_size in groupby(images, key=lambda item: item[1].shape):
+        while batch := list(islice(same_size, batch_size)):
             yield batch
-            batch = []
-        batch.append((path, image))
-    if batch:
-        yield batch
 
 
 def to_pictures(detector: Detector, output: Path, paths: Sequence[Path]) -> Sink:

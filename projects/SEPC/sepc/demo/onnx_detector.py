@@ -1,30 +1,25 @@
 """Demo detector: an exported file in ONNX Runtime, on images of any size."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..export.exported import onnx_session
 from ..export.metadata import split_names
 from ..export.preprocess import prepare_image, restore_boxes
+from ..export.signature import OUTPUT_NAMES, OWNERS
 from .detections import Detections, draw_found
-
-_OUTPUTS = ("boxes", "scores", "classes")
-_OWNERS = "images"
 
 
 class OnnxDetector:
     """Detector from an ONNX file that ``tools/export_model.py`` or the quick start has written.
 
-    Images are brought to the size that the file works at, and boxes back, by
-    :mod:`sepc.export.preprocess`.
-
-    Args:
-        path: the ONNX file.
+    Attributes:
+        metadata: texts of the file.
+        class_names, category_ids: see :class:`.detections.Detector`.
+        score_threshold: score below which the file itself leaves out what it finds.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -33,51 +28,29 @@ class OnnxDetector:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        import onnxruntime
-
         if not Path(path).is_file():
             raise FileNotFoundError(f"the ONNX file {os.fspath(path)} does not exist")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                os.fspath(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own have no common base
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f"{os.fspath(path)} is no ONNX file: {reason}") from error
+        self._session = onnx_session(path)
         inputs = self._session.get_inputs()
         names = [output.name for output in self._session.get_outputs()]
         rank = len(inputs[0].shape) if len(inputs) == 1 else 0
-        if rank not in (3, 4) or not set(_OUTPUTS) <= set(names):
+        if rank not in (3, 4) or not set(OUTPUT_NAMES) <= set(names):
             raise ValueError(
-                f"{os.fspath(path)}: expected one image as input and the outputs {_OUTPUTS}, "
+                f"{os.fspath(path)}: expected one image as input and the outputs {OUTPUT_NAMES}, "
                 f"got {[x.name for x in inputs]} and {names}"
             )
         self._input = inputs[0].name
         self._type = np.uint8 if "uint8" in inputs[0].type else np.float32
         self._batch = inputs[0].shape[0] if rank == 4 else None
-        self._outputs = [*_OUTPUTS, *([_OWNERS] if _OWNERS in names else [])]
+        self._outputs = [*OUTPUT_NAMES, *([OWNERS] if OWNERS in names else [])]
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         size = inputs[0].shape[-2:]
         if all(isinstance(side, int) for side in size):
             self.metadata.setdefault("image_size", f"{size[0]},{size[1]}")
-
-    @property
-    def class_names(self) -> list[str] | None:
-        """K names, None if the file has none."""
-        return split_names(self.metadata.get("class_names", "")) or None
-
-    @property
-    def category_ids(self) -> list[int] | None:
-        """Category of each class in the annotations, None if the file has none."""
         ids = self.metadata.get("category_ids", "")
-        return [int(i) for i in ids.split(",")] if ids else None
-
-    @property
-    def score_threshold(self) -> float:
-        """Score below which the file itself leaves out what it finds."""
-        return float(self.metadata.get("score_threshold", 0))
+        self.category_ids = [int(i) for i in ids.split(",")] if ids else None
+        self.class_names = split_names(self.metadata.get("class_names", "")) or None
+        self.score_threshold = float(self.metadata.get("score_threshold", 0))
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Detections in each of several images (H, W, 3), uint8, BGR, of one size."""

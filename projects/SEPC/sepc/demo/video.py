@@ -1,9 +1,7 @@
 """Demo on the frames of a video or a camera."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,13 @@ from ..data.progress import progress
 from ..files import atomic_write
 from .detections import Detector
 from .images import Report
-from .window import show
 
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
+_ESCAPE, _Q = 27, ord("q")
+
+
+class NoWindow(RuntimeError):
+    """Error: this machine or this build of OpenCV has no windows."""
 
 
 def run_on_video(
@@ -48,10 +50,13 @@ def run_on_video(
     video = cv2.VideoCapture(str(source))
     try:
         announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
-        frames = _frames(video)
-        if show_progress:
-            total = announced if announced > 0 else None
-            frames = progress(frames, total=total, description=source.name, unit="frame")
+        frames = progress(
+            _frames(video),
+            total=announced if announced > 0 else None,
+            description=source.name,
+            unit="frame",
+            show=show_progress,
+        )
         drawn = draw_frames(frames, detector, threshold=threshold, batch_size=batch_size)
         if output is None:
             count = _show(drawn, source.name)
@@ -128,7 +133,7 @@ def _write(frames: Iterator[np.ndarray], target: Path, rate: float) -> int:
         if not writer.isOpened():
             raise OSError(f"this OpenCV can't write the video {target}")
         try:
-            for frame in _chain(first, frames):
+            for frame in chain([first], frames):
                 writer.write(frame)
                 count += 1
         finally:
@@ -141,15 +146,9 @@ def _write(frames: Iterator[np.ndarray], target: Path, rate: float) -> int:
 
 def _count_frames(path: Path) -> int:
     video = cv2.VideoCapture(str(path))
-    try:
-        return sum(1 for _ in iter(video.grab, False))
-    finally:
-        video.release()
-
-
-def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    yield first
-    yield from rest
+    count = sum(1 for _ in iter(video.grab, False))
+    video.release()
+    return count
 
 
 def _show(frames: Iterator[np.ndarray], name: str) -> int:
@@ -159,3 +158,27 @@ def _show(frames: Iterator[np.ndarray], name: str) -> int:
         if not show(name, frame, wait_ms=1):
             break
     return count
+
+
+def show(name: str, picture: np.ndarray, *, wait_ms: int) -> bool:
+    """Show a picture in a window.
+
+    Args:
+        wait_ms: for a key; 0 waits until there is one.
+
+    Returns:
+        False if the key was escape or q.
+
+    Raises:
+        NoWindow: if none can be opened.
+    """
+    try:
+        cv2.namedWindow(name, cv2.WINDOW_NORMAL)
+        cv2.imshow(name, picture)
+        key = cv2.waitKey(wait_ms) & 0xFF
+    except cv2.error as error:
+        raise NoWindow(
+            "can't open a window: give --output, or install the package opencv-python in place of "
+            "opencv-python-headless and use a machine with a display"
+        ) from error
+    return key not in (_ESCAPE, _Q)

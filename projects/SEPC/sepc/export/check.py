@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +16,16 @@ Detect = Callable[[Tensor], Sequence[Tensor]]
 
 class ExportError(RuntimeError):
     """Error: a detector can't be exported, or the file does not find what the detector does."""
+
+
+def import_package(name: str) -> Any:
+    """Import a module of a package that only the export needs; ExportError if it is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ExportError(
+            f"this export needs the package {error.name}: pip install 'sepc[export]'"
+        ) from error
 
 
 @dataclass(frozen=True)

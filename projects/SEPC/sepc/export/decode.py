@@ -6,8 +6,6 @@ that follows from its size, and the threshold acts just before the suppression. 
 the same: the best scores above a threshold are those of the best scores that lie above it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -43,39 +41,18 @@ def select_detections(
     scores: Tensor,
     classes: Tensor,
     *,
-    score_thresh: float,
-    nms_thresh: float,
-    max_detections: int,
-) -> Tensor:
-    """Non-maximum suppression within each class among the scores above a threshold.
-
-    Args:
-        boxes, scores, classes: (P, 4), (P,), (P,) of P candidates of one image, one at least.
-
-    Returns:
-        indices of the detections, the highest score first, ``max_detections`` at most.
-    """
-    kept = _suppress(boxes, scores, classes, score_thresh, nms_thresh)
-    if torch.jit.is_tracing():  # would take the smaller number for a constant
-        return kept[:max_detections]
-    # torch.export of 2.9 can't slice what may be shorter
-    return kept.narrow(0, 0, torch.sym_min(kept.shape[0], max_detections))
-
-
-def select_detections_of_batch(
-    boxes: Tensor,
-    scores: Tensor,
-    classes: Tensor,
-    *,
     num_classes: int,
     score_thresh: float,
     nms_thresh: float,
     max_detections: int,
 ) -> tuple[Tensor, Tensor]:
-    """Non-maximum suppression as in :func:`select_detections`, for several images.
+    """Non-maximum suppression within each image and class among the scores above a threshold.
+
+    Images and classes are laid apart on a square grid: the closer to the origin, the more exact are
+    the overlaps.
 
     Args:
-        boxes, scores, classes: (N, P, 4), (N, P), (N, P).
+        boxes, scores, classes: (N, P, 4), (N, P), (N, P) of P candidates of each image.
         num_classes: K.
         max_detections: of each image.
 
@@ -85,21 +62,7 @@ def select_detections_of_batch(
     num_images, num_candidates = scores.shape
     own = torch.arange(num_images, device=boxes.device)
     groups = (own[:, None] * num_classes + classes).flatten()
-    kept = _suppress(boxes.flatten(0, 1), scores.flatten(), groups, score_thresh, nms_thresh)
-    images = kept // num_candidates
-    is_own = images[:, None] == own
-    rank = (is_own.cumsum(dim=0) * is_own).sum(dim=1)  # from 1 within each image
-    first = torch.nonzero(rank <= max_detections).squeeze(1)
-    return images[first], (kept - images * num_candidates)[first]
-
-
-def _suppress(
-    boxes: Tensor, scores: Tensor, groups: Tensor, score_thresh: float, nms_thresh: float
-) -> Tensor:
-    """Indices of the boxes that remain, the highest score first; groups do not meet.
-
-    The groups are laid on a square grid: the closer to the origin, the more exact are the overlaps.
-    """
+    boxes, scores = boxes.flatten(0, 1), scores.flatten()
     counts = scores > score_thresh
     used = torch.where(counts[:, None], boxes, 0)
     extent = (used.max() - used.min()).ceil() + 1
@@ -108,4 +71,10 @@ def _suppress(
     place = torch.stack((groups - row * columns, row), dim=1) * extent
     candidates = torch.nonzero(counts).squeeze(1)
     apart = (boxes + torch.cat((place, place), dim=1))[candidates]
-    return candidates[nms(apart, scores[candidates], nms_thresh)]
+    kept = candidates[nms(apart, scores[candidates], nms_thresh)]
+
+    images = kept // num_candidates
+    is_own = images[:, None] == own
+    rank = (is_own.cumsum(dim=0) * is_own).sum(dim=1)  # from 1 within each image
+    first = torch.nonzero(rank <= max_detections).squeeze(1)
+    return images[first], (kept - images * num_candidates)[first]

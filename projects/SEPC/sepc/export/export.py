@@ -1,9 +1,6 @@
 """Export of detectors to files, which are checked before they get their names."""
 
-from __future__ import annotations
-
 import copy
-import importlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..files import atomic_write
-from .check import Agreement, Detect, ExportError, check_detections
+from .check import Agreement, Detect, check_detections, import_package
 from .exported import load_exported
 from .metadata import FORMAT_VERSION
 from .onnx import write_onnx
@@ -71,13 +68,14 @@ def export_detector(
     taken = signature if format == "torch-export" else replace(signature, min_size=1)
     texts = {"format_version": str(FORMAT_VERSION), "precision": "float32"}
     texts |= {**(metadata or {}), **taken.as_text()}
-    example = (
-        images[0] if signature.batch is None else torch.stack([images[0]] * _number(signature))
-    )
+    example = images[0]
+    if signature.batch is not None:  # two for any number: the exporter takes 1 for a constant
+        example = torch.stack([example] * (2 if signature.batch == ANY else int(signature.batch)))
     example = example.contiguous()  # the steps of a part of an image would be taken for its size
     signature.check(example)
     if format == "onnx":
-        _require_packages()
+        for package in ("onnx", "onnxruntime", "onnxscript"):
+            import_package(package)
     with atomic_write(path) as partial:
         _write(detector, partial, format, example, signature, texts)
         exported = load_exported(partial)
@@ -102,11 +100,6 @@ def export_onnx(
     return export_detector(
         detector, path, format="onnx", images=[image], reference=reference, metadata=metadata
     )
-
-
-def _number(signature: Signature) -> int:
-    """Batch size of the example that the exporter sees; it takes 1 for a constant."""
-    return 2 if signature.batch == ANY else int(signature.batch or 1)
 
 
 def _batch(image: Tensor, index: int, signature: Signature) -> Tensor:
@@ -134,13 +127,3 @@ def _write(
         write_onnx(program, path, signature, metadata)
     else:
         write_torch_export(capture(plain, example, signature), path, metadata)
-
-
-def _require_packages() -> None:
-    for name in ("onnx", "onnxruntime", "onnxscript"):
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise ExportError(
-                f"the export to ONNX needs the package {error.name}: pip install 'sepc[export]'"
-            ) from error

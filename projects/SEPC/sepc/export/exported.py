@@ -1,7 +1,5 @@
 """Exported detectors of any format, loaded and run."""
 
-from __future__ import annotations
-
 import json
 import os
 import warnings
@@ -15,7 +13,7 @@ import torchvision  # noqa: F401  # its operators: nms, deform_conv2d, roi_align
 from torch import Tensor
 
 from .metadata import check_metadata, split_names
-from .signature import ANY, INPUT_NAME, MASKS, OWNERS, Signature
+from .signature import ANY, INPUT_NAME, OWNERS, Signature
 
 METADATA_FILE = "sepc.json"
 
@@ -146,6 +144,3 @@ def _parsed(path: Path, text: str | bytes) -> dict[str, str]:
         return json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} was not written by sepc: it has no metadata") from error
-
-
-__all__ = ["MASKS", "METADATA_FILE", "ExportedDetector", "load_exported", "onnx_session"]

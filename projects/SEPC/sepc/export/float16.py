@@ -4,8 +4,6 @@ ONNX Runtime's converter can leave nodes out, but then takes what is between two
 float16 all the same. So it gets the part alone, as a model of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Texts that an exported file carries, such as the names of the classes."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Mapping, Sequence

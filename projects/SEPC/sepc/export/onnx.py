@@ -1,11 +1,10 @@
 """Detectors as ONNX files of standard operators."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.export import ExportedProgram
@@ -45,26 +44,20 @@ def write_onnx(
     foreign = {f"{node.domain}::{node.op_type}" for node in onnx.model.graph if node.domain}
     if foreign:
         raise ExportError(f"expected standard operators only, got {sorted(foreign)}")
-    _name_axes(onnx.model, signature)
-    _forget_sources(onnx.model)
-    onnx.model.metadata_props.update(metadata)
-    onnx.save(os.fspath(path))
-
-
-def _forget_sources(model: object) -> None:
-    """Remove the paths of sources that the exporter notes at each node; keep the module's name."""
-    for node in model.graph:  # type: ignore[attr-defined]
+    _name_axes(onnx.model.graph, signature)
+    for node in onnx.model.graph:  # the exporter notes paths of sources; the module's name stays
         scopes = node.metadata_props.get(SCOPES)
         node.metadata_props.clear()
         if scopes is not None:
             node.metadata_props[SCOPES] = scopes
+    onnx.model.metadata_props.update(metadata)
+    onnx.save(os.fspath(path))
 
 
-def _name_axes(model: object, signature: Signature) -> None:
+def _name_axes(graph: Any, signature: Signature) -> None:
     """Name the axes of the input and the outputs."""
     import onnx_ir
 
-    graph = model.graph  # type: ignore[attr-defined]
     axes = dict(enumerate(graph.inputs[0].shape)) | signature.dynamic_axes
     graph.inputs[0].shape = onnx_ir.Shape(axes.values())  # some releases freeze the exporter's
     for output in graph.outputs:

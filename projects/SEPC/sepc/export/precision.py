@@ -4,10 +4,7 @@ Only backbone and head are converted. What follows, the decoding of boxes and th
 stays in float32: in float16 a coordinate above 1024 is a multiple of a pixel.
 """
 
-from __future__ import annotations
-
 import contextlib
-import importlib
 import logging
 import os
 import tempfile
@@ -19,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..files import atomic_write
-from .check import ExportError
+from .check import ExportError, import_package
 from .exported import load_exported
 from .onnx import SCOPES
 from .signature import INPUT_NAME, Signature
@@ -65,8 +62,7 @@ def reduce_precision(
         raise ValueError(f"expected a file in float32, got one in {own}")
     if precision == "int8-static" and not len(calibration):
         raise ValueError("expected images to calibrate int8-static on, got none")
-    import onnx
-
+    onnx = import_package("onnx")
     model = onnx.load(os.fspath(source))
     with atomic_write(path) as partial:
         if precision == "float16":
@@ -80,16 +76,15 @@ def reduce_precision(
 
 
 def _to_float16(model: Any) -> Any:
-    converter = _module("onnxruntime.transformers.float16", "onnxruntime")
+    converter = import_package("onnxruntime.transformers.float16")
     from .float16 import convert_part
 
     return convert_part(model, set(_network_nodes(model)), converter.convert_float_to_float16)
 
 
 def _to_int8(model: Any, signature: Signature, calibration: list[Tensor], precision: str) -> Any:
-    import onnx
-
-    quantization = _module("onnxruntime.quantization", "onnxruntime")
+    onnx = import_package("onnx")
+    quantization = import_package("onnxruntime.quantization")
     nodes = _network_nodes(model, "Conv")
     with tempfile.TemporaryDirectory() as folder, _quiet():
         source, prepared, target = (os.path.join(folder, f"{x}.onnx") for x in "abc")
@@ -153,15 +148,6 @@ def _run_once(path: Path) -> None:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise ExportError(f"the file of smaller precision does not run: {reason}") from error
-
-
-def _module(name: str, package: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ExportError(
-            f"this precision needs the package {package}: pip install 'sepc[export]'"
-        ) from error
 
 
 @contextlib.contextmanager

@@ -4,8 +4,6 @@ Everything follows from the texts of the file (``metadata``, see docs/export.md)
 imports nothing else of the package, so that a server can also take a copy of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 

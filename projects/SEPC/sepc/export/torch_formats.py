@@ -1,7 +1,5 @@
 """Detectors as files of torch: TorchScript and ``torch.export``."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Builder of the SEPC trunk, which spells and explains every option."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

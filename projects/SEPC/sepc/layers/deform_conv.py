@@ -5,8 +5,6 @@ has two equal forms: torchvision's, and the one of :mod:`.deform_sampling`, whic
 as fast on a CPU.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

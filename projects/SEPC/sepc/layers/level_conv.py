@@ -1,7 +1,5 @@
 """One kernel on many levels, plain or deforming; the only place that chooses a fast form of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Check of a pyramid where one comes in."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

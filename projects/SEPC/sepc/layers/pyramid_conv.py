@@ -7,8 +7,6 @@ W_-1 and W_1 are called ``same``, ``from_finer`` and ``from_coarser`` here. How 
 many levels, and where it deforms, is in :mod:`.level_conv`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Layer of stages, branches and towers: a convolution, a norm and ReLU."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

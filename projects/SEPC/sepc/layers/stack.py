@@ -1,7 +1,5 @@
 """Pyramid convolutions one after the other: the stem of the SEPC trunk, and a neck by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

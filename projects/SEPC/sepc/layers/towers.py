@@ -1,7 +1,5 @@
 """Plain towers, one per task, whose place SEPC takes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ It takes the place of a one-stage detector's head towers; the predictors sit str
 :func:`.build.build_sepc` makes it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

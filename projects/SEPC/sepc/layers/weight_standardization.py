@@ -1,7 +1,5 @@
 """Weight standardization of the kernels that make one map together: it belongs to BCN."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any

@@ -4,8 +4,6 @@ Detectron2 and torchvision have generators for other anchors, among them the one
 (one square of side 8 x stride, centered on the corner of its cell: offset 0).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

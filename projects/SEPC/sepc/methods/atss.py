@@ -1,7 +1,5 @@
 """ATSS: adaptive training sample selection (https://arxiv.org/abs/1912.02424)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

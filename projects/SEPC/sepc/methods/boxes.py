@@ -7,8 +7,6 @@ corner, which lies one pixel further out here. So all that is needed for the old
 the two, centers, overlaps, deltas and distances are the same numbers.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

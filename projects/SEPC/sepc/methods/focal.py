@@ -1,7 +1,5 @@
 """Focal loss from labels, which FSAF, ATSS and others share."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss

@@ -3,8 +3,6 @@
 There is no assignment: each ground truth has a bag of anchors, and learning weighs them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

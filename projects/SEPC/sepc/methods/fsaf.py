@@ -5,8 +5,6 @@ the cell; a box is predicted as the distances from that center to its sides, in 
 order bottom, top, left, right (*TBLR* in the official code, which yet puts the bottom first).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Assignment is that of ATSS (:func:`.atss.atss_assign`). A side of a box is predi
 distribution over the distances 0, 1, ..., B in strides, from the center of the anchor.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

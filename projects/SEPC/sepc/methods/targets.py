@@ -1,7 +1,5 @@
 """Ground truth: what is accepted, and what an assignment says about each anchor."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Curves as SVG inside the page, in the page's own colors."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Facts about a training, from the files it left."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

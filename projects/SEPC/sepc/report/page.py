@@ -1,7 +1,5 @@
 """Report of a training: one HTML file that needs nothing but a browser."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -92,7 +90,7 @@ def _last_iteration(metrics: Metrics) -> int:
 def _coco(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
     if not table:
         return _absent("This training was not evaluated (see train.eval_period).")
-    left = _numbers(table)
+    left = _table({name: _percent(value) for name, value in table.items()}, "numbers")
     sizes, classes = facts.ap_per_size(table), facts.ap_per_class(metrics)
     parts = []
     if sizes:
@@ -106,14 +104,6 @@ def _coco(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
         parts.append(f"<h3>AP per class</h3>{_bars(classes)}")
     right = f"<div>{''.join(parts)}</div>" if parts else ""
     return f'<div class="columns"><div>{left}</div>{right}</div>'
-
-
-def _numbers(table: Mapping[str, float]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td class="number">{_percent(value)}</td></tr>'
-        for name, value in table.items()
-    )
-    return f"<table>{rows}</table>"
 
 
 def _bars(values: Mapping[str, float]) -> str:
@@ -132,11 +122,8 @@ def _percent(value: float) -> str:
 
 def _curves(run: Run, metrics: Metrics) -> str:
     charts = curves_as_svg({run.name: metrics}).values()
-    return (
-        '<div class="columns">'
-        + "".join(f'<div class="chart">{c}</div>' for c in charts)
-        + "</div>"
-    )
+    cells = "".join(f'<div class="chart">{chart}</div>' for chart in charts)
+    return f'<div class="columns">{cells}</div>'
 
 
 def _pictures(run: Run) -> str:
@@ -148,7 +135,7 @@ def _pictures(run: Run) -> str:
 
 def _config(run: Run) -> str:
     text = facts.config_text(run)
-    known = _facts(facts.config_facts(run))
+    known = _table(facts.config_facts(run), "facts")
     if text is None:
         return known or _absent("This training left no config.yaml.")
     whole = f"<details><summary>config.yaml</summary><pre>{escape(text)}</pre></details>"
@@ -157,14 +144,14 @@ def _config(run: Run) -> str:
 
 def _environment(run: Run) -> str:
     found, source = facts.environment(run)
-    return f'<p class="soft">{source}</p>{_facts(found)}'
+    return f'<p class="soft">{source}</p>{_table(found, "facts")}'
 
 
-def _facts(values: Mapping[str, str]) -> str:
+def _table(values: Mapping[str, str], style: str) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>' for k, v in values.items()
     )
-    return f'<table class="facts">{rows}</table>' if rows else ""
+    return f'<table class="{style}">{rows}</table>' if rows else ""
 
 
 def _absent(text: str) -> str:

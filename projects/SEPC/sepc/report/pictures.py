@@ -1,7 +1,5 @@
 """Pictures of detections beside ground truth, inside the page."""
 
-from __future__ import annotations
-
 import base64
 from html import escape
 from itertools import pairwise
@@ -15,17 +13,16 @@ from .run import Run
 
 SCORE_THRESH = 0.3
 _SIDE = 300
+_FIRST, _WORST = 4, 6  # images of each kind
 
 
-def data_uri(image: np.ndarray, *, quality: int = 82) -> str:
+def data_uri(image: np.ndarray) -> str:
     """Encode an image (H, W, 3), BGR, as the address of a JPEG that is itself the picture."""
-    written, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not written:
-        raise ValueError(f"expected an image to encode, got shape {image.shape}")
+    _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 82])
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
-def picture_sections(run: Run, *, worst: int = 6, first: int = 4) -> str:
+def picture_sections(run: Run) -> str:
     """Show the first and the worst images, and how much is missed and wrong in all, as HTML.
 
     Raises:
@@ -47,8 +44,8 @@ at IoU 0.5.</p>
 <p class="soft">Left ground truth, right detections:
 <span class="right">thin green</span> agrees, <span class="missed">dashed orange</span> is missed,
 <span class="wrong">thick red-brown</span> is wrong (a false positive), gray is a crowd.</p>
-<h3>First images</h3>{_gallery(in_order[:first], run, names)}
-<h3>Worst images</h3>{_gallery(matches[:worst], run, names)}"""
+<h3>First images</h3>{_gallery(in_order[:_FIRST], run, names)}
+<h3>Worst images</h3>{_gallery(matches[:_WORST], run, names)}"""
 
 
 def objects_per_size(run: Run) -> list[int]:

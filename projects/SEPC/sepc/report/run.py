@@ -1,7 +1,5 @@
 """Places of the files of a training."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Plots of losses, learning rate and AP over the iterations of a training."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -87,7 +85,7 @@ def new_figure(*, figsize: tuple[float, float]) -> Any:
 
 def draw_losses(axes: Any, runs: Mapping[str, Metrics]) -> None:
     """Draw the total loss, and where there are few runs its terms."""
-    terms = sorted({name for metrics in runs.values() for name in metrics if _is_loss(name)})
+    terms = sorted({x for metrics in runs.values() for x in metrics if x.startswith("loss_")})
     styles = {"total_loss": "-"}
     if len(terms) * len(runs) <= MAX_TERMS:
         styles |= dict(zip(terms, cycle(("--", ":", "-.")), strict=False))
@@ -126,10 +124,6 @@ PANELS: dict[str, Callable[[Any, Mapping[str, Metrics]], None]] = {
     "learning rate": draw_learning_rate,
     "AP": draw_ap,
 }
-
-
-def _is_loss(name: str) -> bool:
-    return name.startswith("loss_")
 
 
 def _label(run: str, runs: Mapping[str, Metrics], metric: str) -> str:

@@ -1,7 +1,5 @@
 """Pictures of detections beside ground truth."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import defaultdict
@@ -32,7 +30,6 @@ def draw_detections(
     *,
     num_images: int = 8,
     score_thresh: float = 0.3,
-    columns: int = 2,
     side: int = 384,
 ) -> None:
     """Draw the first images of a data set, ground truth on the left and detections on the right.
@@ -44,7 +41,6 @@ def draw_detections(
             [x, y, width, height] and ``score``.
         path: picture to write.
         score_thresh: weaker detections are left out.
-        columns: pairs of pictures beside each other.
         side: length of the longer side of a picture, in pixels.
 
     Raises:
@@ -73,7 +69,7 @@ def draw_detections(
             f"detections  (score {score_thresh:g} or more)",
         )
         pairs.append(np.hstack([titled(p, t) for p, t in zip(panels, titles, strict=True)]))
-    write_picture(path, sheet(pairs, columns))
+    write_picture(path, sheet(pairs, columns=2))
 
 
 def _panel(

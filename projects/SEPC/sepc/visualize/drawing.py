@@ -1,7 +1,5 @@
 """Colors, boxes with labels, and sheets of pictures, drawn by OpenCV."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

@@ -1,10 +1,7 @@
 """Matching of detections and objects as COCO's evaluation does it: right, wrong, missed."""
 
-from __future__ import annotations
-
 import contextlib
 import io
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,16 +34,12 @@ class ImageMatches:
 
 
 def match_detections(
-    content: dict[str, Any],
-    results: list[dict[str, Any]],
-    *,
-    score_thresh: float,
-    iou_thresh: float = 0.5,
+    content: dict[str, Any], results: list[dict[str, Any]], *, score_thresh: float
 ) -> list[ImageMatches]:
     """Match detections with objects as COCO's evaluation does, the worst images first.
 
-    Per image and class, the best detection takes the object it overlaps most, if by
-    ``iou_thresh`` or more; at most 100 detections per class count.
+    Per image and class, the best detection takes the object it overlaps most, if their IoU is 0.5
+    or more; at most 100 detections per class count.
 
     Args:
         content: of COCO's instance annotations.
@@ -67,7 +60,7 @@ def match_detections(
     found = {i: result for i, result in enumerate(strong, start=1)}
     _check(content, strong)
     matches = {i: ImageMatches(image) for i, image in images.items()}
-    for cell in _evaluate(content, truths, found, iou_thresh):
+    for cell in _evaluate(content, truths, found):
         here = matches[cell["image_id"]]
         for i, match, ignored in zip(
             cell["dtIds"], cell["dtMatches"][0], cell["dtIgnore"][0], strict=True
@@ -78,18 +71,17 @@ def match_detections(
         ):
             kind = here.crowds if ignored else here.found if match else here.missed
             kind.append(truths[i])
-    return sorted(matches.values(), key=_badness, reverse=True)
 
+    def badness(each: ImageMatches) -> tuple[int, float]:
+        return each.mistakes, sum(result["score"] for result in each.wrong)
 
-def _badness(matches: ImageMatches) -> tuple[int, float]:
-    return matches.mistakes, sum(result["score"] for result in matches.wrong)
+    return sorted(matches.values(), key=badness, reverse=True)
 
 
 def _evaluate(
     content: dict[str, Any],
     truths: dict[int, dict[str, Any]],
     found: dict[int, dict[str, Any]],
-    iou_thresh: float,
 ) -> list[dict[str, Any]]:
     """Run COCO's matching for each image and class that has a box, over objects of all sizes."""
     shared = {key: content[key] for key in ("images", "categories")}
@@ -100,7 +92,7 @@ def _evaluate(
             "bbox",
         )
         everything = evaluation.params.areaRng[0]
-        evaluation.params.iouThrs = [iou_thresh]
+        evaluation.params.iouThrs = [0.5]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [everything], ["all"]
         evaluation.evaluate()
     return [cell for cell in evaluation.evalImgs if cell is not None]
@@ -124,12 +116,9 @@ def _index(dataset: dict[str, Any]) -> COCO:
 def _check(content: dict[str, Any], results: list[dict[str, Any]]) -> None:
     for key, name in (("images", "image_id"), ("categories", "category_id")):
         known = {entry["id"] for entry in content[key]}
-        unknown: dict[Any, int] = defaultdict(int)
-        for result in results:
-            if result[name] not in known:
-                unknown[result[name]] += 1
+        unknown = sorted({result[name] for result in results} - known, key=str)
         if unknown:
             raise ValueError(
-                f"expected results of the annotated {key}, got {name} "
-                f"{sorted(unknown, key=str)[:5]}: are they of another data set?"
+                f"expected results of the annotated {key}, got {name} {unknown[:5]}: "
+                "are they of another data set?"
             )

@@ -1,7 +1,5 @@
 """Pictures of what a detector gets wrong and what it misses, beside ground truth."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,6 @@ from .drawing import (
     GREEN,
     ORANGE,
     VERMILION,
-    Color,
     bgr,
     draw_box,
     draw_label,
@@ -36,7 +33,6 @@ def draw_mistakes(
     path: str | os.PathLike[str],
     *,
     num_images: int = 8,
-    columns: int = 2,
     side: int = 384,
 ) -> None:
     """Draw the first of ``matches``, the worst, as one picture.
@@ -46,7 +42,7 @@ def draw_mistakes(
         image_folder: what the file names are relative to.
         names: of the categories, by id.
         path: picture to write.
-        num_images, columns: pairs of pictures in all, and beside each other.
+        num_images: pairs of pictures.
         side: length of the longer side of a picture, in pixels.
 
     Raises:
@@ -55,29 +51,15 @@ def draw_mistakes(
     """
     if not matches or num_images < 1:
         raise ValueError(f"expected images to draw, got {len(matches)}, {num_images} wanted")
-    pairs = [
-        mistakes_of_image(each, image_folder, names, side=side) for each in matches[:num_images]
-    ]
-    write_picture(path, sheet(pairs, columns))
-
-
-def mistakes_of_image(
-    matches: ImageMatches,
-    image_folder: str | os.PathLike[str],
-    names: dict[int, str],
-    *,
-    side: int = 384,
-) -> np.ndarray:
-    """Join both panels of :func:`mistake_panels`, with titles; (H, W, 3), BGR."""
-    truth, found = mistake_panels(matches, image_folder, names, side=side)
-    missed, wrong = count_mistakes(matches)
-    name = Path(matches.image["file_name"]).name
-    return np.hstack(
-        [
-            titled(truth, f"ground truth: {missed} (dashed)"),
-            titled(found, f"detections: {wrong} (thick)   {name}"),
-        ]
-    )
+    pairs = []
+    for each in matches[:num_images]:
+        truth, found = mistake_panels(each, image_folder, names, side=side)
+        missed, wrong = count_mistakes(each)
+        name = Path(each.image["file_name"]).name
+        left = titled(truth, f"ground truth: {missed} (dashed)")
+        right = titled(found, f"detections: {wrong} (thick)   {name}")
+        pairs.append(np.hstack([left, right]))
+    write_picture(path, sheet(pairs, columns=2))
 
 
 def count_mistakes(matches: ImageMatches) -> tuple[str, str]:
@@ -108,22 +90,17 @@ def mistake_panels(
     for box in matches.found:
         draw_box(truth, _corners(box, scale), _RIGHT, thickness=1)
     for box in matches.missed:
-        _mark(truth, box, f"missed: {names[box['category_id']]}", scale, _MISSED, dashed=True)
+        corners = _corners(box, scale)
+        draw_box(truth, corners, _MISSED, dashed=True)
+        draw_label(truth, f"missed: {names[box['category_id']]}", *corners[:2], _MISSED)
     for box in matches.right:
         draw_box(found, _corners(box, scale), _RIGHT, thickness=1)
     for box in sorted(matches.wrong, key=lambda box: box["score"]):  # the best on top
+        corners = _corners(box, scale)
+        draw_box(found, corners, _WRONG)
         text = f"{names[box['category_id']]} {box['score']:.2f}"
-        _mark(found, box, text, scale, _WRONG, dashed=False)
+        draw_label(found, text, *corners[:2], _WRONG)
     return truth, found
-
-
-def _mark(
-    panel: np.ndarray, box: dict[str, Any], text: str, scale: float, color: Color, *, dashed: bool
-) -> None:
-    """Draw a thick box with a label."""
-    x1, y1, x2, y2 = _corners(box, scale)
-    draw_box(panel, (x1, y1, x2, y2), color, thickness=2, dashed=dashed)
-    draw_label(panel, text, x1, y1, color)
 
 
 def _corners(box: dict[str, Any], scale: float) -> tuple[int, int, int, int]:

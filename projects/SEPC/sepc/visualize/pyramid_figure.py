@@ -1,7 +1,5 @@
 """Figure of what a trunk does to an image."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence
@@ -51,8 +49,10 @@ def plot_pyramid(
         ValueError: nothing was recorded, or a name that does not exist.
     """
     figure = pyramid_figure(record, image, levels=levels, layers=layers, points=points)
+    # the same picture is the same file, whatever version of matplotlib wrote it
+    metadata = {"Software": None} if os.fspath(path).endswith(".png") else {}
     with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=dpi, metadata=_without_version(path))
+        figure.savefig(partial, dpi=dpi, metadata=metadata)
 
 
 def pyramid_figure(
@@ -164,8 +164,3 @@ def _draw_bottom(
     for lengths in rest:
         show_lengths(lengths, offsets, levels)
         lengths.set_title("how far the taps are moved,\nin cells", fontsize=10)
-
-
-def _without_version(path: str | os.PathLike[str]) -> dict[str, None]:
-    """Metadata of a file that make the same picture the same file, whatever matplotlib wrote it."""
-    return {"Software": None} if os.fspath(path).endswith(".png") else {}

@@ -1,7 +1,5 @@
 """Panels of the figure of a trunk, each drawn on axes of matplotlib."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

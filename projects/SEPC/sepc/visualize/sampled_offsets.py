@@ -1,7 +1,5 @@
 """Offsets of deformable kernels: where their taps sample, level by level."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,8 +27,7 @@ class LayerOffsets:
 
     def lengths(self) -> list[float]:
         """Mean distance by which the taps are moved, in cells; 0 where nothing deforms."""
-        means = (0.0 if x is None else float(x.float().norm(dim=3).mean()) for x in self.levels)
-        return list(means)
+        return [0.0 if x is None else float(x.float().norm(dim=3).mean()) for x in self.levels]
 
 
 @torch.no_grad()
@@ -69,9 +66,9 @@ def _of_kernel(kernel: DeformConv2d, features: Sequence[Tensor], reads: int) -> 
 
 
 def tap_positions(
-    offsets: LayerOffsets, level: int, cell: tuple[int, int], *, image: int = 0
+    offsets: LayerOffsets, level: int, cell: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Compute where the taps of one output cell sample, regularly and with their offsets.
+    """Compute where the taps of an output cell of the first image sample, without and with offsets.
 
     Args:
         level: of the output; one that deforms.
@@ -87,12 +84,13 @@ def tap_positions(
     if moves is None:
         raise ValueError(f"expected a level at which the kernel deforms, got level {level}")
     kernel = offsets.kernel
-    (kh, kw), stride = kernel.kernel_size, kernel.stride
-    padding, dilation = kernel.padding, kernel.dilation
-    row, column = cell
-    ys = row * stride[0] - int(padding[0]) + torch.arange(kh) * dilation[0]
-    xs = column * stride[1] - int(padding[1]) + torch.arange(kw) * dilation[1]
-    grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1).reshape(1, kh * kw, 2)
-    here = moves[image, :, :, :, row, column].cpu().float()
+    ys, xs = (
+        cell[i] * kernel.stride[i]
+        - int(kernel.padding[i])
+        + torch.arange(kernel.kernel_size[i]) * kernel.dilation[i]
+        for i in range(2)
+    )
+    grid = torch.cartesian_prod(ys, xs)
+    here = moves[0, ..., cell[0], cell[1]].cpu().float()
     regular = grid.float().expand_as(here)
     return regular, regular + here

@@ -1,12 +1,12 @@
 """Statistics of each level of a pyramid against those that iBN normalizes with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from ..layers.fast.integrated_bn import moments
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,12 @@ def statistics_of_levels(norm: nn.Module, features: Sequence[Tensor]) -> LevelSt
     Raises:
         ValueError: if the pyramid has no position.
     """
-    counts = torch.tensor([float(x.shape[0] * x.shape[2] * x.shape[3]) for x in features])
-    if not counts.numel() or counts.min() < 1:
+    if not features or not all(x.numel() for x in features):
         raise ValueError(f"expected maps with positions, got {[tuple(x.shape) for x in features]}")
-    shares = counts / counts.sum()
-    samples = [x.detach().float().cpu().transpose(0, 1).flatten(1) for x in features]
-    mean = torch.stack([x.mean(dim=1) for x in samples])
-    var = torch.stack([x.var(dim=1, unbiased=False) for x in samples])
-    integrated_mean = (mean * shares[:, None]).sum(dim=0)
-    spread = var + (mean - integrated_mean).square()
-    integrated_var = (spread * shares[:, None]).sum(dim=0)
+    maps = [x.float().cpu() for x in features]
+    counts, mean, var = (torch.stack(x) for x in zip(*(moments([x]) for x in maps), strict=True))
+    total, integrated_mean, integrated_var = moments(maps)
+    shares = counts / total
     used_mean, used_var = _in_use(norm) or (integrated_mean, integrated_var)
     return LevelStatistics(mean, var, shares, integrated_mean, integrated_var, used_mean, used_var)
 

@@ -5,8 +5,6 @@ with record_trunk(model) as record:
 record.inputs, record.outputs, record.terms(), record.offsets(), record.statistics()
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

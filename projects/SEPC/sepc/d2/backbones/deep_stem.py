@@ -1,7 +1,5 @@
 """Stem of ResNet-C: three 3x3 convolutions instead of one of 7x7."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch.nn.functional as F

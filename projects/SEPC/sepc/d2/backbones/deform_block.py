@@ -1,7 +1,5 @@
 """Detectron2's deformable residual block, without Detectron2's compiled operators."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from detectron2.layers import Conv2d
 from detectron2.modeling.backbone.resnet import BottleneckBlock

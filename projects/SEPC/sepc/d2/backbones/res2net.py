@@ -1,7 +1,5 @@
 """Residual block of Res2Net, in the form "v1b" of its weights, for Detectron2's ``ResNet``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

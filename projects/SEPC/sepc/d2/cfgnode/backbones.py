@@ -1,7 +1,5 @@
 """Backbones with FPN in Detectron2's registry: for one stage, and SEPC's neck for two."""
 
-from __future__ import annotations
-
 import inspect
 
 from detectron2.config import CfgNode

@@ -4,8 +4,6 @@ With ``MODEL.SEPC.VARIANT`` "plain" they have the head that they have without SE
 in RetinaNet, FreeAnchor and FCOS, towers of ours in the others.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from detectron2.config import CfgNode, configurable
@@ -48,7 +46,7 @@ class SEPCRetinaNet(FromCfgNode, RetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> Arguments:
-        arguments = _retinanet(cfg)
+        arguments = meta_arch.RetinaNet.from_config(cfg)
         if not is_plain(cfg):
             arguments["head"] = _anchor_based_head(SEPCHead, cfg, arguments)
         return arguments
@@ -71,7 +69,7 @@ class SEPCFSAFRetinaNet(FromCfgNode, FSAFRetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> Arguments:
-        arguments = _retinanet(cfg)
+        arguments = meta_arch.RetinaNet.from_config(cfg)
         arguments["head"] = _anchor_based_head(FSAFHead, cfg, arguments)
         return {**arguments, **arguments_of(cfg.MODEL.SEPC.FSAF_RETINANET)}
 
@@ -140,11 +138,6 @@ class SEPCGFL(FromCfgNode, GFL):
             num_scales=len(arguments["head_in_features"]),
         )
         return {**arguments, **arguments_of(cfg.MODEL.SEPC.GFL)}
-
-
-def _retinanet(cfg: CfgNode) -> Arguments:
-    """Those of Detectron2's ``RetinaNet``, with its own head."""
-    return meta_arch.RetinaNet.from_config(cfg)
 
 
 def _dense(cfg: CfgNode) -> Arguments:

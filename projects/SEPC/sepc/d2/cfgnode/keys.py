@@ -4,8 +4,6 @@ The one-stage detectors read ``MODEL.RETINANET`` and ``MODEL.ANCHOR_GENERATOR``,
 they are of: classes, levels, thresholds, focal loss and weights of deltas mean the same in all.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from detectron2.config import CfgNode

@@ -1,7 +1,5 @@
 """Trunk of a detector, built from ``MODEL.SEPC``."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any

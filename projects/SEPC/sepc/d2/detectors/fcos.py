@@ -1,7 +1,5 @@
 """FCOS (https://arxiv.org/abs/1904.01355): Detectron2's, on the common base."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from detectron2.modeling import meta_arch

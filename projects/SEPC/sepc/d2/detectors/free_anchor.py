@@ -1,7 +1,5 @@
 """FreeAnchor (https://arxiv.org/abs/1909.02466)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """FSAF (https://arxiv.org/abs/1903.00621): its anchor-free branch alone and beside RetinaNet."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

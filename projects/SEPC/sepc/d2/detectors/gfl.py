@@ -1,7 +1,5 @@
 """GFL (https://arxiv.org/abs/2006.04388)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

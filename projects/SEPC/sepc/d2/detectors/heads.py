@@ -1,6 +1,7 @@
 """Heads of the detectors: predictors on a trunk, which is SEPC or plain towers."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,22 +94,9 @@ class SEPCHead(nn.Module):
 class CenternessHead(SEPCHead):
     """Head of FCOS and ATSS: a third predictor, of centerness, beside that of boxes."""
 
-    def __init__(
-        self,
-        *,
-        trunk: SEPC | Towers,
-        num_classes: int,
-        prior_prob: float = 0.01,
-        num_scales: int = 0,
-    ) -> None:
-        """See :class:`SEPCHead`; there is one anchor per position."""
-        super().__init__(
-            trunk=trunk,
-            num_classes=num_classes,
-            num_anchors=1,
-            prior_prob=prior_prob,
-            num_scales=num_scales,
-        )
+    def __init__(self, *, trunk: SEPC | Towers, **kwargs: Any) -> None:
+        """Arguments as of :class:`SEPCHead`, without ``num_anchors``, which is 1."""
+        super().__init__(trunk=trunk, num_anchors=1, **kwargs)
         self.ctrness = make_predictor(trunk.out_channels, 1, 0.0)
 
     def predict(
@@ -126,13 +114,9 @@ class FSAFHead(SEPCHead):
     open, with a bias of 1, as in the official code.
     """
 
-    def __init__(
-        self, *, trunk: SEPC | Towers, num_classes: int, num_anchors: int, prior_prob: float = 0.01
-    ) -> None:
-        """See :class:`SEPCHead`; ``num_anchors`` is that of the anchor-based branch."""
-        super().__init__(
-            trunk=trunk, num_classes=num_classes, num_anchors=num_anchors, prior_prob=prior_prob
-        )
+    def __init__(self, *, trunk: SEPC | Towers, num_classes: int, **kwargs: Any) -> None:
+        """Arguments as of :class:`SEPCHead`; ``num_anchors`` is that of the anchor-based branch."""
+        super().__init__(trunk=trunk, num_classes=num_classes, **kwargs)
         self.free_cls_score = make_predictor(trunk.out_channels, num_classes, self.prior_logit)
         self.free_bbox_pred = make_predictor(trunk.out_channels, 4, 1.0)
 

@@ -1,7 +1,5 @@
 """RetinaNet (https://arxiv.org/abs/1708.02002): Detectron2's, on the common base."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Search for weights that fit a model in all but the number of classes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Parts of a config that an export needs: trained model, texts for the file, images to check on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,16 +1,16 @@
-"""Dense detectors in a form that can be exported."""
-
-from __future__ import annotations
+"""Detectors in a form that can be exported, and their own detections in the same form."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.modeling import meta_arch
+from detectron2.evaluation import inference_context
+from detectron2.export import TracingAdapter
+from detectron2.modeling import GeneralizedRCNN, meta_arch
 from torch import Tensor, nn
 
-from ...export.decode import select_detections_of_batch, top_candidates
+from ...export.decode import select_detections, top_candidates
 from ...inference import optimize_for_inference
 from ..detectors.base import LevelPredictions, PyramidDetector
 from ..detectors.fcos import fcos_levels
@@ -68,7 +68,7 @@ class ExportableDetector(nn.Module):
         levels = _predict_levels(model, model.head(features))
         candidates = [_candidates(x, model.test_topk_candidates) for x in levels]
         boxes, scores, classes = (torch.cat(part, dim=1) for part in zip(*candidates, strict=True))
-        owners, chosen = select_detections_of_batch(
+        owners, chosen = select_detections(
             boxes,
             scores,
             classes,
@@ -108,14 +108,10 @@ def _predict_levels(
 def _candidates(level: LevelPredictions, limit: int) -> tuple[Tensor, Tensor, Tensor]:
     """Best candidates of one level: boxes (N, P, 4), scores (N, P) and classes (N, P)."""
     scores, positions, classes = top_candidates(level.scores, limit)
-    outputs = [_pick(x, positions).flatten(0, 1) for x in level.outputs]
+    rows = positions[..., None]
+    outputs = [x.gather(1, rows.expand(-1, -1, x.shape[-1])).flatten(0, 1) for x in level.outputs]
     boxes = level.decode(level.anchors[positions.flatten()], *outputs)
     return boxes.view(*scores.shape, 4), scores, classes
-
-
-def _pick(x: Tensor, positions: Tensor) -> Tensor:
-    """Rows (N, P, D) of ``x`` (N, R, D) at positions (N, P)."""
-    return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
 
 
 def _clip(boxes: Tensor, height: int, width: int) -> Tensor:
@@ -125,12 +121,35 @@ def _clip(boxes: Tensor, height: int, width: int) -> Tensor:
     return torch.stack((x1, y1, x2, y2), dim=1)
 
 
-def detect(model: nn.Module, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Detections of the model itself in one image, in the form of :class:`ExportableDetector`."""
-    was_training = model.training
-    try:
-        with torch.no_grad():
-            instances = model.eval()([{"image": image}])[0]["instances"]
-    finally:
-        model.train(was_training)
-    return instances.pred_boxes.tensor, instances.scores, instances.pred_classes
+def traceable_rcnn(model: GeneralizedRCNN, example: Tensor) -> nn.Module:
+    """Module from (3, H, W) to boxes, scores, classes, and masks if there are: for TorchScript.
+
+    The shapes of a two-stage detector depend on the image from the proposals on. A trace follows
+    them, as Detectron2's code sees to.
+
+    Args:
+        model: Faster, Mask or Cascade R-CNN; copied, the original stays as it is.
+        example: an image.
+    """
+    # the adapter is a new module and so in training mode
+    return TracingAdapter(optimize_for_inference(model), [{"image": example}], _infer_rcnn).eval()
+
+
+def has_masks(model: nn.Module) -> bool:
+    """Whether it is a two-stage detector that predicts masks."""
+    return bool(getattr(getattr(model, "roi_heads", None), "mask_on", False))
+
+
+def detect(model: nn.Module, image: Tensor) -> tuple[Tensor, ...]:
+    """Detections of the model itself in one image, in the form in which the file gives them."""
+    with inference_context(model), torch.no_grad():
+        if isinstance(model, GeneralizedRCNN):
+            return _infer_rcnn(model, [{"image": image}])
+        found = model([{"image": image}])[0]["instances"]
+        return found.pred_boxes.tensor, found.scores, found.pred_classes
+
+
+def _infer_rcnn(model: Any, inputs: Sequence[dict[str, Tensor]]) -> tuple[Tensor, ...]:
+    found = model.inference(inputs, do_postprocess=False)[0]
+    outputs = (found.pred_boxes.tensor, found.scores, found.pred_classes)
+    return (*outputs, found.pred_masks) if has_masks(model) else outputs

@@ -1,7 +1,5 @@
 """Export of a detector: from a config with weights, or a model, to a checked file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +13,7 @@ from torch import Tensor, nn
 from ... import __version__
 from ...export import Agreement, ExportError, Signature, export_detector
 from .config import config_metadata, fit_sizes, images_to_check, load_model, read_images
-from .detector import ExportableDetector, detect
-from .two_stage import detect_rcnn, has_masks, traceable_rcnn
+from .detector import ExportableDetector, detect, has_masks, traceable_rcnn
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def export_model(
         image_size=image_size,
         batch=batch,
         min_size=smallest_image(model),
-        masks=is_two_stage and has_masks(model),
+        masks=has_masks(model),
     )
     if is_two_stage:
         _check_two_stage(format, signature)
@@ -123,7 +120,7 @@ def export_model(
         path,
         format=format,
         images=images,
-        reference=partial(detect_rcnn if is_two_stage else detect, model),
+        reference=partial(detect, model),
         signature=signature,
         threshold=settings["score_threshold"],
         max_detections=settings["max_detections"],

@@ -1,7 +1,5 @@
 """Evaluation of exported files by Detectron2's tools."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -9,8 +9,6 @@ Several levels can go through in one call, their pixels in one table: at small m
 into the number of calls.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

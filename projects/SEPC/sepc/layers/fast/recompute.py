@@ -6,8 +6,6 @@ attaches to its outputs the recipe they are made by, and a convolution that runs
 :func:`save_recipes` keeps that in place of the map: half the memory of a trunk with integrated BN.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 

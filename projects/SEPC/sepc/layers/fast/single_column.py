@@ -1,7 +1,5 @@
 """Guard of strided convolutions against a fault of oneDNN at maps one cell wide."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -12,8 +12,6 @@ convolution has 1e-6. Measured on one core with AVX-512 against that convolution
 pyramid: half the time with 256 channels, two thirds with 128, no gain with 64.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
