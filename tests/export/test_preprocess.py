@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,9 +19,9 @@ from sepc.export.preprocess import (
     restore_boxes,
 )
 
-from ..d2.helpers import ROOT
 from ..demo.test_onnx_detector import write_detector
 
+ROOT = Path(__file__).resolve().parents[2]
 RESIZED = {"resize_short_edge": "40", "resize_max": "60"}
 
 
