@@ -172,13 +172,11 @@ def _metadata(names: Sequence[str]) -> Any:
     """Metadata of the first data set; of one in COCO's format that was not loaded, its classes."""
     metadata = MetadataCatalog.get(names[0] if names else "__unused")
     json_file = metadata.get("json_file")
-    if metadata.get("thing_dataset_id_to_contiguous_id") or not json_file:
+    known = metadata.get("thing_dataset_id_to_contiguous_id")
+    if known or not json_file or not Path(json_file).is_file():
         return metadata
-    if not Path(json_file).is_file():
-        return metadata
-    categories = sorted(
-        json.loads(Path(json_file).read_text())["categories"], key=lambda c: c["id"]
-    )
+    categories = json.loads(Path(json_file).read_text())["categories"]
+    categories = sorted(categories, key=lambda c: c["id"])
     if not metadata.get("thing_classes"):
         metadata.thing_classes = [category["name"] for category in categories]
     metadata.thing_dataset_id_to_contiguous_id = {c["id"]: i for i, c in enumerate(categories)}

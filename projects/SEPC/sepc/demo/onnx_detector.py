@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..export.exported import onnx_session
-from ..export.metadata import split_names
 from ..export.preprocess import prepare_image, restore_boxes
-from ..export.signature import OUTPUT_NAMES, OWNERS
+from ..export.signature import OUTPUT_NAMES, OWNERS, split_names
 from .detections import Detections, draw_found
 
 

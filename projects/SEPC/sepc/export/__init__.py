@@ -7,15 +7,13 @@ if TYPE_CHECKING:
     from .check import Agreement, ExportError, check_detections, compare_detections
     from .export import export_detector, export_onnx
     from .exported import ExportedDetector, load_exported
-    from .metadata import join_names, split_names
-    from .signature import FORMATS, Signature
+    from .signature import FORMATS, Signature, join_names, split_names
 
 _MODULES = {
     "check": ("Agreement", "ExportError", "check_detections", "compare_detections"),
     "export": ("export_detector", "export_onnx"),
     "exported": ("ExportedDetector", "load_exported"),
-    "metadata": ("join_names", "split_names"),
-    "signature": ("FORMATS", "Signature"),
+    "signature": ("FORMATS", "Signature", "join_names", "split_names"),
 }
 __all__ = [
     "FORMATS",

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from ..files import atomic_write
 from .check import Agreement, Detect, check_detections, import_package
 from .exported import load_exported
-from .metadata import FORMAT_VERSION
 from .onnx import write_onnx
-from .signature import ANY, FORMATS, Signature
+from .signature import ANY, FORMAT_VERSION, FORMATS, Signature
 from .torch_formats import capture, trace, write_torch_export, write_torchscript
 
 

@@ -12,8 +12,7 @@ import torch
 import torchvision  # noqa: F401  # its operators: nms, deform_conv2d, roi_align
 from torch import Tensor
 
-from .metadata import check_metadata, split_names
-from .signature import ANY, INPUT_NAME, OWNERS, Signature
+from .signature import ANY, INPUT_NAME, OWNERS, Signature, check_metadata, split_names
 
 METADATA_FILE = "sepc.json"
 

@@ -1,12 +1,17 @@
-"""Signature of an exported detector: names, shapes and types, the same in every format."""
+"""Signature of an exported detector and other texts that its file carries, in every format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+#: Changes when a reader of older files would go wrong.
+FORMAT_VERSION = 1
 
 FORMATS = ("onnx", "torchscript", "torch-export")
 
@@ -108,4 +113,35 @@ class Signature:
             batch=None if batch == "none" else batch if batch == ANY else int(batch),
             min_size=int(metadata.get("min_size", "1")),
             masks=MASKS in metadata.get("outputs", "").split(","),
+        )
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names in one line with commas between them; one that has a comma itself is quoted, as in csv.
+
+    Raises:
+        ValueError: for a name with a line break.
+    """
+    if any("\n" in name or "\r" in name for name in names):
+        raise ValueError(f"expected names of one line, got {list(names)}")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()
+
+
+def split_names(text: str) -> list[str]:
+    """Names from such a line: the reverse of :func:`join_names`."""
+    return next(csv.reader([text]), [])
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Check that this reader knows the version of a file.
+
+    Raises:
+        ValueError: if the file is of a newer version than this reader knows.
+    """
+    version = metadata.get("format_version", str(FORMAT_VERSION))
+    if int(version) > FORMAT_VERSION:
+        raise ValueError(
+            f"expected a file of format version {FORMAT_VERSION} or older, got {version}"
         )

@@ -140,8 +140,7 @@ def atss_losses(
         labels: (N, R), see :func:`.targets.anchor_targets`.
         matched_boxes: (N, R, 4), from the same.
         delta_weights: of the deltas.
-        alpha: of the focal loss.
-        gamma: of the focal loss.
+        alpha, gamma: of the focal loss.
     """
     positive = is_positive(labels, logits.shape[-1])
     positive_anchors = anchors.expand_as(deltas)[positive]

@@ -141,8 +141,7 @@ def free_anchor_losses(
         gt_boxes: N tensors (M, 4).
         gt_classes: N tensors (M,), in [0, K); left as they are.
         delta_weights: of the deltas.
-        bag_size: see :func:`anchor_bags`.
-        threshold: see :func:`box_probability`.
+        bag_size, threshold: see :func:`anchor_bags` and :func:`box_probability`.
         alpha: share of the positive loss.
         gamma: of the negative loss.
         smooth_l1_beta: where the box loss turns linear.

@@ -216,8 +216,7 @@ def fsaf_losses(
         matched_boxes: (N, R, 4), from the same.
         num_gts: N numbers of ground truths, M of each image.
         num_anchors_per_level: L numbers that sum to R.
-        alpha: of the focal loss.
-        gamma: of the focal loss.
+        alpha, gamma: of the focal loss.
     """
     num_images, num_anchors, num_classes = logits.shape
     num_levels = len(num_anchors_per_level)

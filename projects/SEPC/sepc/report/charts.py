@@ -21,11 +21,8 @@ def curves_as_svg(runs: Mapping[str, Metrics]) -> dict[str, str]:
     import matplotlib
 
     style: Any = {
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "axes.edgecolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), _INK),
+        **dict.fromkeys(("xtick.color", "ytick.color"), _INK),
         "axes.facecolor": "none",
         "figure.facecolor": "none",
         "font.family": "sans-serif",

@@ -34,11 +34,8 @@ def coco_table(run: Run, metrics: Metrics) -> dict[str, float]:
         return numbers
     names = {"AP": "AP", "AP50": "AP50", "AP75": "AP75"}
     names |= {key: f"AP {size}" for key, size in _SIZES.items()}
-    found = {}
-    for key, name in names.items():
-        if f"bbox/{key}" in metrics:
-            found[name] = metrics[f"bbox/{key}"][1][-1]
-    return found
+    last = {key.removeprefix("bbox/"): values[-1] for key, (_, values) in metrics.items()}
+    return {name: last[key] for key, name in names.items() if key in last}
 
 
 def ap_per_size(table: Mapping[str, float]) -> dict[str, float]:

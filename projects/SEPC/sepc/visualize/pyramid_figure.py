@@ -27,28 +27,17 @@ def plot_pyramid(
     image: np.ndarray,
     path: str | os.PathLike[str],
     *,
-    levels: Sequence[str] = (),
-    layers: Sequence[str] = (),
-    points: Sequence[tuple[float, float]] = (),
     dpi: int = 100,
+    **options: Any,
 ) -> None:
     """Draw what a trunk did to the first image of a batch.
 
     Args:
-        record: see :func:`~sepc.visualize.record_trunk`; after a call of the model.
-        image: (H, W, 3) RGB, what the maps cover, with its padding.
         path: picture to write; its ending says the format.
-        levels: L names; default "level 1" and so on.
-        layers: names among ``record.offsets()`` whose offsets are drawn on the image; default
-            those of the task convolutions or, where only stages deform, of the last one.
-        points: (x, y) in pixels of the image: the offsets of the cells there are drawn. Default
-            those cells of each level that respond most.
 
-    Raises:
-        ImportError: if matplotlib is not installed.
-        ValueError: nothing was recorded, or a name that does not exist.
+    The rest, and the errors, are those of :func:`pyramid_figure`.
     """
-    figure = pyramid_figure(record, image, levels=levels, layers=layers, points=points)
+    figure = pyramid_figure(record, image, **options)
     # the same picture is the same file, whatever version of matplotlib wrote it
     metadata = {"Software": None} if os.fspath(path).endswith(".png") else {}
     with atomic_write(path) as partial:
@@ -63,7 +52,21 @@ def pyramid_figure(
     layers: Sequence[str] = (),
     points: Sequence[tuple[float, float]] = (),
 ) -> Any:
-    """Make the figure of :func:`plot_pyramid`, for a notebook."""
+    """Make the figure of :func:`plot_pyramid`, for a notebook.
+
+    Args:
+        record: see :func:`~sepc.visualize.record_trunk`; after a call of the model.
+        image: (H, W, 3) RGB, what the maps cover, with its padding.
+        levels: L names; default "level 1" and so on.
+        layers: names among ``record.offsets()`` whose offsets are drawn on the image; default
+            those of the task convolutions or, where only stages deform, of the last one.
+        points: (x, y) in pixels of the image: the offsets of the cells there are drawn. Default
+            those cells of each level that respond most.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: nothing was recorded, or a name that does not exist.
+    """
     if not record.inputs:
         raise ValueError("nothing was recorded: expected a call of the model in record_trunk")
     levels = list(levels) or [f"level {i}" for i in range(1, len(record.inputs) + 1)]

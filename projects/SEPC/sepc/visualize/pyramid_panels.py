@@ -117,16 +117,7 @@ def show_terms(axes: Any, terms: Mapping[str, Sequence[TermNorms]], levels: Sequ
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"], fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    handles, names = axes.get_legend_handles_labels()
-    axes.legend(
-        handles,
-        names,
-        ncols=3,
-        frameon=False,
-        fontsize=8,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.1),
-    )
+    axes.legend(ncols=3, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1))
 
 
 def show_statistics(
@@ -170,15 +161,8 @@ def show_lengths(axes: Any, offsets: Mapping[str, LayerOffsets], levels: Sequenc
             length = lengths[row, column]
             text = "-" if moves is None else f"{length:.2f}"
             light = length > 0.65 * lengths.max() and moves is not None
-            axes.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if light else _INK,
-            )
+            color = "white" if light else _INK
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
     axes.set_xticks(range(len(levels)), levels, fontsize=8)
     axes.set_yticks(range(len(offsets)), list(offsets), fontsize=8)
     axes.tick_params(length=0)

@@ -11,8 +11,6 @@ from torch import Tensor
 from ..layers import PyramidConv
 from ..layers.pyramid_conv import upsample
 
-TERMS = ("finer", "same", "coarser")
-
 
 class TermNorms(NamedTuple):
     """L2 norms of the three terms of one output level; 0 where the pyramid has no such neighbor."""
@@ -52,5 +50,5 @@ def norms_of_terms(conv: PyramidConv, features: Sequence[Tensor]) -> list[TermNo
     norms = []
     for terms in terms_of_levels(conv, features):
         of = {name: float(term.float().norm()) for name, term in terms.items()}
-        norms.append(TermNorms(*(of.get(name, 0.0) for name in TERMS)))
+        norms.append(TermNorms(*(of.get(name, 0.0) for name in TermNorms._fields)))
     return norms

@@ -14,9 +14,8 @@ class LevelStatistics:
     """Statistics per channel of what comes into a norm over the pyramid.
 
     Attributes:
-        mean, var: (L, C), of each level by itself.
+        mean, var: (L + 1, C), of each level by itself, and of all positions together.
         shares: (L,), the part of the pyramid's positions that each level has.
-        integrated_mean, integrated_var: (C,), over the positions of all levels together.
         used_mean, used_var: (C,), what the norm normalizes with: its running statistics in eval
             mode, the integrated ones otherwise.
     """
@@ -24,23 +23,16 @@ class LevelStatistics:
     mean: Tensor
     var: Tensor
     shares: Tensor
-    integrated_mean: Tensor
-    integrated_var: Tensor
     used_mean: Tensor
     used_var: Tensor
 
     def shift(self) -> Tensor:
-        """Distances (L + 1, C) of the means from the one in use, in its standard deviations.
-
-        The last row is that of all levels together.
-        """
-        means = torch.cat([self.mean, self.integrated_mean[None]])
-        return (means - self.used_mean) / self._used_std()
+        """Distances (L + 1, C) of the means from the one in use, in its standard deviations."""
+        return (self.mean - self.used_mean) / self._used_std()
 
     def spread(self) -> Tensor:
-        """Standard deviations (L + 1, C) over the one in use; the last row as in :meth:`shift`."""
-        variances = torch.cat([self.var, self.integrated_var[None]])
-        return variances.sqrt() / self._used_std()
+        """Standard deviations (L + 1, C) over the one in use."""
+        return self.var.sqrt() / self._used_std()
 
     def _used_std(self) -> Tensor:
         return (self.used_var + 1e-12).sqrt()
@@ -56,11 +48,10 @@ def statistics_of_levels(norm: nn.Module, features: Sequence[Tensor]) -> LevelSt
     if not features or not all(x.numel() for x in features):
         raise ValueError(f"expected maps with positions, got {[tuple(x.shape) for x in features]}")
     maps = [x.float().cpu() for x in features]
-    counts, mean, var = (torch.stack(x) for x in zip(*(moments([x]) for x in maps), strict=True))
-    total, integrated_mean, integrated_var = moments(maps)
-    shares = counts / total
-    used_mean, used_var = _in_use(norm) or (integrated_mean, integrated_var)
-    return LevelStatistics(mean, var, shares, integrated_mean, integrated_var, used_mean, used_var)
+    parts = [*([x] for x in maps), maps]
+    counts, mean, var = (torch.stack(x) for x in zip(*map(moments, parts), strict=True))
+    used_mean, used_var = _in_use(norm) or (mean[-1], var[-1])
+    return LevelStatistics(mean, var, counts[:-1] / counts[-1], used_mean, used_var)
 
 
 def _in_use(norm: nn.Module) -> tuple[Tensor, Tensor] | None:

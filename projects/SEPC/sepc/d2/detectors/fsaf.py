@@ -36,10 +36,6 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
         head: nn.Module,
         head_in_features: Sequence[str] | None = None,
         num_classes: int,
-        pos_scale: float = 0.2,
-        neg_scale: float = 0.2,
-        focal_loss_alpha: float = 0.25,
-        focal_loss_gamma: float = 2.0,
         test_score_thresh: float = 0.05,
         test_topk_candidates: int = 1000,
         test_nms_thresh: float = 0.5,
@@ -47,20 +43,21 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
         inclusive_boxes: bool = False,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
+        **branch: Any,
     ) -> None:
-        """See :class:`AnchorFreeBranch` and :class:`.retinanet.RetinaNet` for the arguments."""
+        """
+        Args:
+            branch: other arguments of :class:`AnchorFreeBranch`.
+
+        The rest means the same as in :class:`.retinanet.RetinaNet`.
+        """
         super().__init__(
             backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
         )
         self.num_classes = num_classes
         self.inclusive_boxes = inclusive_boxes
         self.anchor_free = AnchorFreeBranch(
-            strides=_strides(self),
-            num_classes=num_classes,
-            pos_scale=pos_scale,
-            neg_scale=neg_scale,
-            focal_loss_alpha=focal_loss_alpha,
-            focal_loss_gamma=focal_loss_gamma,
+            strides=_strides(self), num_classes=num_classes, **branch
         )
         self.test_score_thresh = test_score_thresh
         self.test_topk_candidates = test_topk_candidates

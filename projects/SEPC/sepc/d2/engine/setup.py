@@ -86,7 +86,6 @@ def check_output_dir(path: str) -> None:
 
 def dataset_names(loader: DictConfig) -> list[str]:
     """Names of the registered data sets that the config of a loader asks for."""
-
     dataset = loader.get("dataset")
     names = dataset.get("names", []) if OmegaConf.is_dict(dataset) else []
     return [names] if isinstance(names, str) else list(names)

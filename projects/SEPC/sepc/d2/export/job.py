@@ -94,8 +94,7 @@ def export_model(
     Args:
         model: a dense detector in any format; a two-stage one as TorchScript. It stays as it is.
         images: (3, H, W) uint8, to check the file on; the first is what the exporter looks at.
-        image_size: height and width of all images; None for any.
-        batch: None, a number of images or "dynamic", see :class:`sepc.export.Signature`.
+        image_size, batch: see :func:`export`.
         metadata: beside that of :func:`detector_metadata`.
 
     Raises:
