@@ -1,8 +1,5 @@
 """Check of all data that a config names, before a training or an evaluation depends on them."""
 
-from __future__ import annotations
-
-import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -12,12 +9,10 @@ from detectron2.structures import BoxMode
 from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig
 
-from ..data.image_files import check_image_files
+from ..data.doctor import Diagnosis, diagnose
 from ..data.validate import is_mask, read_json
-from .datasets import check_registered
+from .datasets import find_sets
 from .engine.setup import dataset_names
-
-_NAMED = 5
 
 
 def read_boxes_alone(name: str) -> None:
@@ -65,53 +60,10 @@ def read_boxes_alone(name: str) -> None:
     DatasetCatalog.register(name, read)
 
 
-def check_same_classes(contents: dict[str, dict[str, Any]], num_classes: int | None) -> None:
-    """Check that data sets number the same categories alike, and the model has as many classes.
-
-    Detectron2 numbers the categories of each file by itself, in the order of their ids: where two
-    files differ in their lists, right detections count as wrong.
-
-    Args:
-        contents: of annotation files by the names of their data sets; the first is what the others
-            are held against.
-        num_classes: of the model, None if it is not known.
-
-    Raises:
-        ValueError: naming data sets, and categories by id and name.
-    """
-    classes = {
-        name: [(x["id"], x["name"]) for x in sorted(content["categories"], key=lambda x: x["id"])]
-        for name, content in contents.items()
-    }
-    (first, expected), *others = classes.items()
-    for name, found in others:
-        if [x[1] for x in found] != [x[1] for x in expected]:
-            pairs = itertools.zip_longest(expected, found, fillvalue=("none", "none"))
-            index, (theirs, ours) = next(
-                (i, pair) for i, pair in enumerate(pairs) if pair[0][1] != pair[1][1]
-            )
-            raise ValueError(
-                f"data sets {first} and {name} differ in their categories, which would be numbered "
-                f"differently: class {index} is {_named(*theirs)} in {first} and {_named(*ours)} "
-                f"in {name}; expected the same list of names in both files"
-            )
-    if num_classes is not None and num_classes != len(expected):
-        some = ", ".join(itertools.starmap(_named, expected[:_NAMED]))
-        raise ValueError(
-            f"expected model.num_classes to be the number of categories of data set {first}, "
-            f"{len(expected)} ({some}{', ...' * (len(expected) > _NAMED)}), got {num_classes}"
-        )
-
-
-def _named(number: object, name: str) -> str:
-    return "missing" if number == "none" else f'{number} "{name}"'
-
-
-def check_data(cfg: DictConfig, *, training: bool, show_progress: bool = True) -> None:
-    """Check all data that a config trains and evaluates on, before anything expensive starts.
-
-    Annotations, categories of the sets against each other and the model's classes, and the header
-    of every image. A detector without masks then reads boxes alone.
+def diagnose_config(
+    cfg: DictConfig, *, training: bool, show_progress: bool = True
+) -> list[Diagnosis]:
+    """Diagnose the data of a config: annotations, categories, classes, headers of all images.
 
     Args:
         cfg: a whole config.
@@ -119,35 +71,41 @@ def check_data(cfg: DictConfig, *, training: bool, show_progress: bool = True) -
         show_progress: of reading the headers of many images.
 
     Raises:
-        ValueError, FileNotFoundError: one line with the data set, the file and what is wrong in it.
+        ValueError: for a data set that is not registered.
     """
-    loaders = cfg.dataloader
-    masks = any(
-        loader.get("mapper", {}).get("use_instance_mask", False)
-        for loader in (loaders.get("train", {}), loaders.test)
+    loaders, model = cfg.dataloader, cfg.model
+    sets = find_sets(dataset_names(loaders.train)) if training else []
+    sets += find_sets(dataset_names(loaders.test), evaluation=True)
+    return diagnose(
+        sets,
+        masks=_reads_masks(cfg),
+        num_classes=model.get("num_classes", model.get("roi_heads", {}).get("num_classes")),
+        show_progress=show_progress,
     )
-    names = dataset_names(loaders.train) if training else []
-    contents = check_registered(names, masks=masks)
-    contents |= check_registered(dataset_names(loaders.test), evaluation=True, masks=masks)
-    if not contents:
+
+
+def check_data(cfg: DictConfig, *, training: bool, show_progress: bool = True) -> None:
+    """Check the data of a config before anything expensive starts.
+
+    A detector without masks then reads boxes alone, where a segmentation would cost it a box.
+
+    Args:
+        cfg, training, show_progress: see :func:`diagnose_config`.
+
+    Raises:
+        ValueError: one line with each data set, file and what is wrong in it.
+    """
+    found = diagnose_config(cfg, training=training, show_progress=show_progress)
+    if problems := [f"data set {x.data.name}: {line}" for x in found for line in x.problems]:
+        raise ValueError("; ".join(problems))
+    if _reads_masks(cfg):
         return
-    model = cfg.model
-    num_classes = model.get("num_classes", model.get("roi_heads", {}).get("num_classes"))
-    check_same_classes(contents, num_classes)
-    for name, content in contents.items():
-        metadata = MetadataCatalog.get(name)
-        try:
-            check_image_files(
-                content["images"],
-                metadata.image_root,
-                source=metadata.json_file,
-                show_progress=show_progress,
-            )
-        except ValueError as error:
-            raise ValueError(f"data set {name}: {error}") from error
-        if not masks and not all(
-            is_mask(annotation["segmentation"])
-            for annotation in content.get("annotations", ())
-            if annotation.get("segmentation")
-        ):
-            read_boxes_alone(name)
+    for x in found:
+        annotations = (x.content or {}).get("annotations", ())
+        if not all(is_mask(a["segmentation"]) for a in annotations if a.get("segmentation")):
+            read_boxes_alone(x.data.name)
+
+
+def _reads_masks(cfg: DictConfig) -> bool:
+    loaders = (cfg.dataloader.get("train", {}), cfg.dataloader.test)
+    return any(x.get("mapper", {}).get("use_instance_mask", False) for x in loaders)

@@ -13,12 +13,12 @@ have others.
 import difflib
 import os
 from collections.abc import Iterable
-from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.utils.file_io import PathManager
 
+from sepc.data.doctor import CocoSet
 from sepc.data.validate import validate_coco
 
 
@@ -47,25 +47,22 @@ def register_coco_folder(name_prefix: str, folder: str | os.PathLike[str]) -> No
             )
 
 
-def check_registered(
-    names: str | Iterable[str], *, evaluation: bool = False, masks: bool = False
-) -> dict[str, dict[str, Any]]:
-    """Checks registered data sets before anything expensive starts.
+def find_sets(names: str | Iterable[str], *, evaluation: bool = False) -> list[CocoSet]:
+    """Look registered data sets up in Detectron2's catalog.
 
-    Data of other kinds than COCO's json, or on a remote file system, are only looked up by name.
+    Data of other kinds than COCO's json, or on a remote file system, are looked up by name alone.
 
     Args:
         names: in Detectron2's catalog.
-        evaluation, masks: what they are for, as in :func:`~sepc.data.validate.validate_coco`.
+        evaluation: what they are for.
 
     Returns:
-        The content of the annotation files by the names of their data sets, where it was checked.
+        those that can be checked.
 
     Raises:
-        ValueError: for an unknown name (similar ones are listed) or a malformed file.
-        FileNotFoundError: if a file, folder or image is missing.
+        ValueError: for an unknown name; similar ones are listed.
     """
-    contents = {}
+    sets = []
     for name in [names] if isinstance(names, str) else names:
         if name not in DatasetCatalog:
             near = difflib.get_close_matches(name, DatasetCatalog.list(), n=5, cutoff=0.4)
@@ -75,18 +72,27 @@ def check_registered(
             )
         metadata = MetadataCatalog.get(name)
         json_file, image_root = metadata.get("json_file"), metadata.get("image_root")
-        if json_file is None or image_root is None or "://" in f"{json_file} {image_root}":
-            continue
+        if json_file and image_root and "://" not in f"{json_file} {image_root}":
+            local = PathManager.get_local_path(json_file)
+            sets.append(CocoSet(name, local, image_root, evaluation))
+    return sets
+
+
+def check_registered(names: str | Iterable[str], *, evaluation: bool = False) -> None:
+    """Check the annotations of registered data sets before anything expensive starts.
+
+    Args:
+        names, evaluation: see :func:`find_sets`.
+
+    Raises:
+        ValueError: for an unknown name or a malformed file.
+        FileNotFoundError: if a file, folder or image is missing.
+    """
+    for name, json_file, image_root, _ in find_sets(names, evaluation=evaluation):
         try:
-            contents[name] = validate_coco(
-                PathManager.get_local_path(json_file),
-                image_root,
-                evaluation=evaluation,
-                masks=masks,
-            )
+            validate_coco(json_file, image_root, evaluation=evaluation)
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"data set {name}: {error}") from error
-    return contents
 
 
 _SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")

@@ -1,7 +1,5 @@
 """Check of image files by their headers: they open, and have the size that annotations name."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

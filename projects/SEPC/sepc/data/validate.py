@@ -1,7 +1,5 @@
 """Checks of annotations in COCO's format, all of them, before a training depends on them."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -48,8 +48,19 @@ def render(run: Run) -> str:
         "Config": _config(run),
         "Environment": _environment(run),
     }
-    body = "".join(f"<section><h2>{title}</h2>{html}</section>" for title, html in sections.items())
-    title = escape(run.name)
+    return html_page(run.name, _summary(run, metrics, table), sections)
+
+
+def html_page(title: str, summary: str, sections: Mapping[str, str]) -> str:
+    """Make a page that needs nothing but a browser.
+
+    Args:
+        title: as text.
+        summary: HTML below the title.
+        sections: HTML by headings, which are HTML too.
+    """
+    body = "".join(f"<section><h2>{head}</h2>{html}</section>" for head, html in sections.items())
+    title = escape(title)
     style = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -61,7 +72,7 @@ def render(run: Run) -> str:
 {style}</style>
 </head>
 <body>
-<header><h1>{title}</h1>{_summary(run, metrics, table)}</header>
+<header><h1>{title}</h1>{summary}</header>
 {body}
 </body>
 </html>
@@ -99,14 +110,15 @@ def _coco(run: Run, metrics: Metrics, table: Mapping[str, float]) -> str:
         except ValueError:
             counts = [""] * len(sizes)
         named = {f"{k}{c}": v for (k, v), c in zip(sizes.items(), counts, strict=False)}
-        parts.append(f"<h3>AP per size</h3>{_bars(named)}")
+        parts.append(f"<h3>AP per size</h3>{bars(named)}")
     if classes:
-        parts.append(f"<h3>AP per class</h3>{_bars(classes)}")
+        parts.append(f"<h3>AP per class</h3>{bars(classes)}")
     right = f"<div>{''.join(parts)}</div>" if parts else ""
     return f'<div class="columns"><div>{left}</div>{right}</div>'
 
 
-def _bars(values: Mapping[str, float]) -> str:
+def bars(values: Mapping[str, float]) -> str:
+    """Draw percentages by their names as HTML; below 0 there is nothing to measure."""
     cells = "".join(
         f'<span>{escape(name)}</span><span class="track"><span class="fill" '
         f'style="width:{min(max(value, 0.0), 100.0):.1f}%"></span></span>'

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def draw_detections(
     """
     content = json.loads(Path(json_path).read_text())
     names = {category["id"]: category["name"] for category in content["categories"]}
-    colors = {c: bgr(CYCLE[i % len(CYCLE)]) for i, c in enumerate(sorted(names))}
+    colors = category_colors(names)
     truths, found = defaultdict(list), defaultdict(list)
     for annotation in content["annotations"]:
         truths[annotation["image_id"]].append(annotation)
@@ -61,7 +62,7 @@ def draw_detections(
     for entry in content["images"][:num_images]:
         image = read_image(Path(image_folder) / entry["file_name"])
         panels = [
-            _panel(image, boxes, names, colors, side)
+            boxes_panel(image, boxes, names, colors, side)
             for boxes in (truths[entry["id"]], found[entry["id"]])
         ]
         titles = (
@@ -72,14 +73,24 @@ def draw_detections(
     write_picture(path, sheet(pairs, columns=2))
 
 
-def _panel(
+def category_colors(ids: Iterable[int]) -> dict[int, Color]:
+    """Color of each category, by the order of their ids."""
+    return {c: bgr(CYCLE[i % len(CYCLE)]) for i, c in enumerate(sorted(ids))}
+
+
+def boxes_panel(
     image: np.ndarray,
     boxes: list[dict[str, Any]],
     names: dict[int, str],
     colors: dict[int, Color],
     side: int,
 ) -> np.ndarray:
-    """Draw one enlarged image with its boxes; crowd regions are drawn thin."""
+    """Draw one image, scaled to a longer side of ``side``, with its boxes; crowds are drawn thin.
+
+    Args:
+        boxes: annotations or detections in COCO's format.
+        names, colors: by category ids, see :func:`category_colors`.
+    """
     panel, scale = scaled_to(image, side)
     for box in boxes:
         x, y, width, height = (round(v * scale) for v in box["bbox"])
