@@ -16,7 +16,7 @@ from types import FrameType
 from sepc.export import Agreement, join_names
 
 from .evaluation import busiest_image
-from .settings import Settings, config_of
+from .settings import Settings, config_of, override_of
 
 
 class TrainingFailed(RuntimeError):
@@ -48,9 +48,9 @@ def train(settings: Settings, repository: Path) -> None:
         str(repository / config),
         "--resume",
         *overrides,
-        f"train.output_dir={settings.output}",
+        override_of("train.output_dir", settings.output),
         f"train.max_iter={settings.iterations}",
-        f"+dataloader.evaluator.output_dir={settings.results.parent}",
+        override_of("+dataloader.evaluator.output_dir", settings.results.parent),
     ]
     environment = {"PYTHONWARNINGS": "ignore", **os.environ}  # of libraries about each other
     environment["DETECTRON2_DATASETS"] = str(settings.data.parent)

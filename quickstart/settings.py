@@ -25,6 +25,11 @@ def config_of(detector: str, variant: str) -> tuple[str, tuple[str, ...]]:
     return f"configs/quickstart/{detector}_{head}.py", overrides
 
 
+def override_of(key: str, value: object) -> str:
+    """Write an override of a text, quoted for Hydra's grammar."""
+    return f"{key}='" + str(value).replace("'", r"\'") + "'"
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of one training.

@@ -35,6 +35,18 @@ def test_bad_override(override, message):
         engine.load_config(CONFIG, [override])
 
 
+@pytest.mark.parametrize("value", ["epoch=3", "run(1)", "a,b", "训练", "x[0]", "it's", "{a", 'a"b'])
+def test_override_that_needs_quotes(value):
+    with pytest.raises(
+        ValueError, match=r"^the override 'train.output_dir=|^the override \""
+    ) as error:
+        engine.load_config(CONFIG, [f"train.output_dir={value}"])
+    assert "\n" not in str(error.value)
+    advice = str(error.value).rpartition(": ")[2]
+    assert advice.startswith('"train.output_dir=') and advice.endswith('"')
+    assert engine.load_config(CONFIG, [advice[1:-1]]).train.output_dir == value
+
+
 def test_no_config_file(tmp_path):
     with pytest.raises(ValueError, match="expected --config-file FILE"):
         engine.load_config("")

@@ -13,7 +13,7 @@ from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
 from quickstart.data.coco_folder import write_dataset
 from quickstart.evaluation import METRICS, busiest_image, coco_metrics, format_table
-from quickstart.settings import Settings, config_of
+from quickstart.settings import Settings, config_of, override_of
 from sepc.tv import build_small_retinanet
 
 REPOSITORY = Path(__file__).parents[2]
@@ -258,3 +258,15 @@ def test_config_of_the_quick_start_is_what_its_overrides_make():
     assert named.train.output_dir == "./output/quickstart/retinanet_pconv_ibn"
     named.train.output_dir = made.train.output_dir
     assert str(named) == str(made)
+
+
+@pytest.mark.parametrize(
+    "folder", ["out", "epoch=3", "run (1)", "a,b", "训练", "x[0]", "it's", "50%"]
+)
+def test_folders_of_any_name_reach_the_config(folder):
+    pytest.importorskip("detectron2")
+    from sepc.d2.engine import load_config
+
+    overrides = [override_of("train.output_dir", Path("my") / folder)]
+    cfg = load_config(str(REPOSITORY / "configs" / "quickstart" / "retinanet_plain.py"), overrides)
+    assert cfg.train.output_dir == f"my/{folder}"

@@ -34,18 +34,8 @@ def _is_extent(x: Any) -> bool:
 
 
 def _is_text(x: Any) -> bool:
-    """Text that can name a file: not empty, no NUL, no half of a character."""
-    return type(x) is str and bool(x) and "\0" not in x and x.isprintable()
-
-
-def _is_file_name(x: Any) -> bool:
-    if type(x) is not str or not x or "\0" in x:
-        return False
-    try:
-        os.fsencode(x)
-    except UnicodeEncodeError:  # a surrogate
-        return False
-    return True
+    """Whether it is text that can name a file: not empty, no NUL, no half of a character."""
+    return type(x) is str and bool(x) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in x)
 
 
 def _is_box(x: Any) -> bool:
@@ -73,7 +63,7 @@ def is_mask(x: Any) -> bool:
 _WHOLE = "a whole number"
 _IMAGES = (
     Rule("id", _is_whole, _WHOLE),
-    Rule("file_name", _is_file_name, "the name of a file"),
+    Rule("file_name", _is_text, "the name of a file"),
     Rule("height", _is_extent, "a whole number of pixels"),
     Rule("width", _is_extent, "a whole number of pixels"),
 )

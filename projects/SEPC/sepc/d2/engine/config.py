@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from detectron2.config import LazyConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 REQUIRED_KEYS = ("model", "dataloader", "train", "optimizer", "lr_multiplier")
 DETECTRON2_OUTPUT_DIR = "./output"  # its default for every config
@@ -47,7 +49,21 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     if path.endswith(".py") and cfg.train.get("output_dir") == DETECTRON2_OUTPUT_DIR:
         cfg.train.output_dir = default_output_dir(path)
     _check_overrides(cfg, overrides)
-    return LazyConfig.apply_overrides(cfg, list(overrides))
+    for override in overrides:
+        cfg = _apply(cfg, override)
+    return cfg
+
+
+def _apply(cfg: DictConfig, override: str) -> DictConfig:
+    try:
+        return LazyConfig.apply_overrides(cfg, [override])
+    except (HydraException, OmegaConfBaseException) as error:
+        key, _, value = override.partition("=")
+        escaped = value.replace("'", r"\'")
+        raise ValueError(
+            f"the override {override!r} can't be read: {str(error).splitlines()[0]}; text with "
+            f"""special characters goes in quotes, and these in the shell's: "{key}='{escaped}'\""""
+        ) from error
 
 
 def default_output_dir(path: str) -> str:
