@@ -89,6 +89,7 @@ def test_box_stays_whatever_its_segmentation(data):
         ([(11, "nut"), (12, "washer")], r'class 0 is 10 "bolt" in \w+ and 11 "nut" in parts_val'),
         ([(10, "bolt"), (11, "nut")], r'class 2 is 12 "washer" in \w+ and missing in parts_val'),
         ([(10, "washer"), (11, "nut"), (12, "bolt")], r'class 0 is 10 "bolt" .* 10 "washer"'),
+        ([*zip((1, 2, 3, 4), (*NAMES, "none"), strict=True)], r'missing in \w+ and 4 "none" in'),
         ([*zip((1, 2, 3, 4), (*NAMES, "x"), strict=True)], r'class 3 is missing in .* 4 "x" in'),
     ],
 )

@@ -93,7 +93,7 @@ def check_same_classes(contents: dict[str, dict[str, Any]], num_classes: int | N
     (first, expected), *others = classes.items()
     for name, found in others:
         if [x[1] for x in found] != [x[1] for x in expected]:
-            pairs = itertools.zip_longest(expected, found, fillvalue=("none", "none"))
+            pairs = itertools.zip_longest(expected, found, fillvalue=(None, None))
             index, (theirs, ours) = next(
                 (i, pair) for i, pair in enumerate(pairs) if pair[0][1] != pair[1][1]
             )
@@ -110,5 +110,5 @@ def check_same_classes(contents: dict[str, dict[str, Any]], num_classes: int | N
         )
 
 
-def _named(number: object, name: str) -> str:
-    return "missing" if number == "none" else f'{number} "{name}"'
+def _named(number: int | None, name: str | None) -> str:
+    return "missing" if number is None else f'{number} "{name}"'
