@@ -71,19 +71,25 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
         grad_clip=cfg.train.get("grad_clip"),
         accumulate=cfg.train.get("accumulate", 1),
     )
+    averaged = engine.averaged_weights(cfg, model)
     checkpointer = engine.Checkpointer(model, cfg.train.output_dir, trainer=trainer)
+    if averaged:
+        checkpointer.add_checkpointable("averaged", averaged)
     keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
     images = cfg.dataloader.train.total_batch_size // comm.get_world_size()
     engine.warn_small_batch(model, images, accumulate=trainer.accumulate)
     trainer.register_hooks(
         [
             hooks.IterationTimer(),
+            averaged,
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
             hooks.PeriodicCheckpointer(
                 checkpointer, cfg.train.checkpointer.period, max_to_keep=keep
             ),
             engine.StopOnSignal(checkpointer, trainer.device),
-            engine.EvalHook(cfg.train.eval_period, lambda: engine.evaluate(cfg, model)),
+            engine.EvalHook(
+                cfg.train.eval_period, lambda: engine.evaluate_training(cfg, model, averaged)
+            ),
         ]
     )
     return trainer, checkpointer
@@ -94,8 +100,11 @@ def load_or_resume(cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume
     last = checkpointer.get_checkpoint_file()
     start = 0
     if resume and last:
-        start = checkpointer.load(last, strict=True)["iteration"] + 1
+        rest = checkpointer.load(last, strict=True)
+        start = rest["iteration"] + 1
         logger.info(f"Continuing at iteration {start} from {last}")
+        if "averaged" in rest:
+            logger.warning(f"train.ema.enabled=False: the averaged weights of {last} are left out")
     else:
         checkpointer.load(cfg.train.init_checkpoint, checkpointables=[], allow_other_classes=True)
         if last:
@@ -126,7 +135,8 @@ def main(args: argparse.Namespace) -> dict:
         return engine.evaluate(cfg, model)
     if start >= cfg.train.max_iter:
         logger.info(f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done")
-        return engine.evaluate(cfg, model)
+        averaged = checkpointer.checkpointables.get("averaged")
+        return engine.evaluate_training(cfg, model, averaged)
     add_writers(cfg, trainer, start)
     with exit_on_error(FloatingPointError):
         trainer.train(start, cfg.train.max_iter)

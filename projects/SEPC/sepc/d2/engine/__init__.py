@@ -8,6 +8,7 @@ Training processes other than the main one get its running statistics, which the
 evaluation.
 """
 
+from .averaging import averaged_weights, evaluate_training
 from .checkpoint import Checkpointer
 from .config import default_output_dir, load_config
 from .data_stream import TrainingStream, build_train_loader
@@ -32,11 +33,13 @@ __all__ = [
     "TrainingStopped",
     "TrainingStream",
     "amp_dtype",
+    "averaged_weights",
     "build_train_loader",
     "check_output_dir",
     "dataset_names",
     "default_output_dir",
     "evaluate",
+    "evaluate_training",
     "load_config",
     "number_of_processes",
     "rewind_metrics",
