@@ -65,13 +65,24 @@ def row(path: Path, published_ap: dict) -> str:
 
 
 def table(paths: Sequence[Path]) -> str:
-    """Make the table, with a line of progress on stderr for each config."""
+    """Make the table, with a line of progress on stderr for each config.
+
+    Configs that nobody has told an AP of, neither others nor we, are folded away.
+    """
     published_ap = json.loads((ROOT / "dev" / "published_ap.json").read_text(encoding="utf-8"))
-    lines = [HEAD]
+    known: list[str] = []
+    unknown: list[str] = []
     for i, path in enumerate(paths, 1):
         print(f"[{i}/{len(paths)}] {path.stem}", file=sys.stderr)
-        lines.append(row(path, published_ap))
-    return "\n".join(lines)
+        trained = path.stem in published_ap["published"] | published_ap["ours"]
+        (known if trained else unknown).append(row(path, published_ap))
+    folded = [
+        "",
+        "<details>",
+        f"<summary>{len(unknown)} more, of which nobody has told an AP</summary>",
+    ]
+    folded += ["", HEAD, *unknown, "", "</details>"]
+    return "\n".join([HEAD, *known, *(folded if unknown else [])])
 
 
 def differences(readme: Path, paths: Iterable[Path], *, complete: bool) -> list[str]:
