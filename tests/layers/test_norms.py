@@ -269,7 +269,7 @@ def test_trunk_wholly_in_low_precision(name, dtype):
     for (key, p), expected in zip(trunk.named_parameters(), exact.parameters(), strict=True):
         assert p.grad.dtype == dtype
         if key.endswith(("same.weight", "finer.weight", "coarser.weight")):
-            assert (p.grad - expected.grad).norm() <= 0.1 * expected.grad.norm(), key
+            assert (p.grad - expected.grad).norm() <= 0.2 * expected.grad.norm(), key
 
 
 def test_every_norm_is_one_for_an_optimizer():
