@@ -19,6 +19,7 @@ from .setup import (
     dataset_names,
     number_of_processes,
     rewind_metrics,
+    seed_train_loader,
     use_available_device,
     warn_small_batch,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "load_config",
     "number_of_processes",
     "rewind_metrics",
+    "seed_train_loader",
     "use_available_device",
     "warn_small_batch",
 ]
