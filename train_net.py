@@ -63,6 +63,7 @@ def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
 
 def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, engine.Checkpointer]:
     cfg.optimizer.params.model = model
+    engine.seed_train_loader(cfg)
     trainer = engine.Trainer(
         model,
         instantiate(cfg.dataloader.train),

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog
+from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig
 from torch import Tensor, nn
@@ -29,6 +30,16 @@ from sepc.checkpoint.meta import check_meta
 from sepc.checkpoint.names import is_resnet
 from sepc.checkpoint.reading import Checkpoint, check_hash, read_checkpoint
 from sepc.checkpoint.report import Report
+from sepc.checkpoint.settings import (
+    ANCHORS,
+    DELTAS,
+    INCLUSIVE,
+    NO_RELU,
+    VALID,
+    lacking_settings,
+)
+from sepc.d2 import mmdet1
+from sepc.d2.detectors.retinanet import RetinaNet
 from sepc.d2.engine import dataset_names, load_config
 from sepc.files import atomic_write
 from sepc.program import exit_status
@@ -70,13 +81,42 @@ def check_input(cfg: DictConfig, model: nn.Module) -> None:
         raise ValueError("the weights expect strides in the 3x3: set stride_in_1x1 to False")
 
 
+def check_settings(checkpoint: Checkpoint, cfg: DictConfig, model: nn.Module, path: Path) -> None:
+    """Check that the config sets what weights of mmdetection need besides names and shapes.
+
+    Raises:
+        ValueError: it does not; names the config of configs/released that does, if there is one.
+    """
+    lacking = lacking_settings(checkpoint.weights, checkpoint.meta, settings_of(cfg, model))
+    if lacking:
+        released = path.resolve().parents[1] / "released" / path.name
+        known = f"configs/released/{path.name}" if released.is_file() else "a config that does"
+        raise ValueError(
+            f"the weights need {', '.join(lacking)}, which {path} does not set: expected {known}"
+        )
+
+
+def settings_of(cfg: DictConfig, model: nn.Module) -> dict[str, bool]:
+    """Which of the settings that can apply to this model it has."""
+    top_block = getattr(model.backbone, "top_block", None)
+    settings = {VALID: cfg.model.head.trunk.get("head_padding", "same") == "valid"}
+    if isinstance(top_block, LastLevelP6P7):
+        settings[NO_RELU] = isinstance(top_block, mmdet1.LastLevelP6P7)
+    if isinstance(model, RetinaNet):
+        settings[ANCHORS] = isinstance(model.anchor_generator, mmdet1.LegacyAnchorGenerator)
+        settings[DELTAS] = isinstance(model.box2box_transform, mmdet1.LegacyBox2BoxTransform)
+    if hasattr(model, "inclusive_boxes"):
+        settings[INCLUSIVE] = model.inclusive_boxes
+    return settings
+
+
 def classes_of(cfg: DictConfig) -> Sequence[str] | None:
     """Names of the classes of the config's data set for tests, if Detectron2 knows them."""
     names = dataset_names(cfg.dataloader.test)
     return MetadataCatalog.get(names[0]).get("thing_classes") if names else None
 
 
-def convert(checkpoint: Checkpoint, cfg: DictConfig) -> tuple[dict[str, Any], Report]:
+def convert(checkpoint: Checkpoint, cfg: DictConfig, path: Path) -> tuple[dict[str, Any], Report]:
     """Convert the weights of IN; return what OUT holds, and the report."""
     with torch.device("meta"):
         model = instantiate(cfg.model)
@@ -89,6 +129,8 @@ def convert(checkpoint: Checkpoint, cfg: DictConfig) -> tuple[dict[str, Any], Re
             head_padding=cfg.model.head.trunk.get("head_padding", "same"),
             classes=classes_of(cfg),
         )
+        if not report.problems():  # where weights don't fit, that is the thing to say
+            check_settings(checkpoint, cfg, model, path)
     return {"model": weights}, report
 
 
@@ -113,7 +155,7 @@ def run(args: argparse.Namespace) -> None:
     if args.reverse:
         content, report = restore(checkpoint.weights, cfg)
     else:
-        content, report = convert(checkpoint, cfg)
+        content, report = convert(checkpoint, cfg, Path(args.config_file))
     if args.list:
         print("\n".join(f"{old} -> {new}" for old, new in report.mapped.items()))
     print(report)

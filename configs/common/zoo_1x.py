@@ -10,5 +10,4 @@ _zoo = model_zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py"
 dataloader, lr_multiplier, optimizer = _zoo.dataloader, _zoo.lr_multiplier, _zoo.optimizer
 
 dataloader.train._target_ = build_train_loader  # continues exactly where a training stopped
-dataloader.train.seed = "${train.seed}"
 train.init_checkpoint = _zoo.train.init_checkpoint  # MSRA's R-50: BGR, strides in the 1x1

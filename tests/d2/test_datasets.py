@@ -8,10 +8,14 @@ import pytest
 
 pytest.importorskip("detectron2")
 
+from detectron2.config import LazyConfig
 from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
 
 from quickstart.data import SHAPES, write_dataset
 from sepc.d2 import datasets
+from sepc.d2.engine import seed_train_loader
+
+from .helpers import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,7 @@ def registered(root):
 def test_builtin_coco_names_load_a_generated_folder(root):
     code = """
 import json
+from detectron2.config import LazyConfig
 from detectron2.data import DatasetCatalog, MetadataCatalog
 import sepc.d2.datasets as datasets
 names = ["coco_2017_train", "coco_2017_val", "shapes_train", "shapes_val"]
@@ -61,6 +66,38 @@ print(json.dumps({
     assert list(printed["images"].values()) == [30, 2, 30, 2]
     assert list(printed["classes"].values()) == [80, 80, 6, 6]
     assert printed["file"] == str(root / "shapes/val2017/000000000001.jpg")
+
+
+READ_BY_DETECTRON2 = """
+from detectron2.config import LazyConfig, instantiate
+from detectron2.data.benchmark import DataLoaderBenchmark
+cfg = LazyConfig.load("configs/quickstart/retinanet_sepc.py")
+cfg.dataloader.train.total_batch_size = 2
+print(len(next(iter(instantiate(cfg.dataloader.train)))))
+cfg.dataloader.train._target_ = DataLoaderBenchmark
+benchmark = instantiate(cfg.dataloader.train)
+print("image" in benchmark.mapper(benchmark.dataset[0]))
+"""
+
+
+def test_programs_of_detectron2_find_the_data_of_a_config(root):
+    """They read the config alone, as tools/visualize_data.py and tools/benchmark.py do."""
+    environment = {**os.environ, "DETECTRON2_DATASETS": str(root)}
+    command = [sys.executable, "-c", READ_BY_DETECTRON2]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.split() == ["2", "True"], run.stderr
+
+
+@pytest.mark.parametrize(("loader", "expected"), [({}, 7), ({"seed": 5}, 5)])
+def test_training_goes_by_one_seed(loader, expected):
+    cfg = LazyConfig.load(str(ROOT / "configs" / "quickstart" / "retinanet_sepc.py"))
+    cfg.train.seed = 7
+    cfg.dataloader.train.update(loader)
+    seed_train_loader(cfg)
+    assert cfg.dataloader.train.seed == expected
+    cfg.dataloader.train = {"_target_": "detectron2.data.build_detection_train_loader"}
+    seed_train_loader(cfg)
+    assert "seed" not in cfg.dataloader.train
 
 
 def test_shapes_are_registered_and_importing_again_is_harmless():

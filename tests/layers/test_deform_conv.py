@@ -1,9 +1,11 @@
+import inspect
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
-from sepc import DeformConv2d
+from sepc import DeformConv2d, build_sepc
 from sepc.layers import deform_conv
 from sepc.layers.deform_conv import deform_conv2d, deform_conv2d_by_sampling, deform_conv2d_levels
 
@@ -170,6 +172,87 @@ def test_bfloat16_autocast(batch, modulated):
         y = conv(x)
     reference = conv(x)
     assert (y.float() - reference).norm() <= 0.05 * reference.norm()
+
+
+@pytest.mark.parametrize("variant", ["sepc", "sepc_lite"])
+@pytest.mark.parametrize("modulated", [False, True])
+def test_empty_levels_under_autocast_are_all_of_one_type(variant, modulated):
+    trunk = build_sepc(variant, 8, num_stages=1, modulated=modulated, num_levels=3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        branches = trunk([torch.zeros(0, 8, size, size) for size in (8, 4, 2)])
+    assert {y.dtype for branch in branches for y in branch} == {torch.bfloat16}
+
+
+def call(*, operator, x=(2, 6, 5, 4), offset=(2, 24, 2, 4), weight=(4, 6, 2, 3), **others):
+    """Result and gradients, or the error, for seeded tensors of these shapes."""
+    generator = torch.Generator().manual_seed(0)
+    geometry = dict(stride=(2, 1), padding=(0, 1), dilation=(2, 1))
+    arguments = dict(input=x, offset=offset, weight=weight) | geometry | others
+    leaves = []
+    for name, value in arguments.items():
+        if name in ("input", "offset", "weight", "bias", "mask") and isinstance(value, tuple):
+            value = torch.rand(value, generator=generator, dtype=torch.float64)
+        if isinstance(value, torch.Tensor):
+            arguments[name] = value.requires_grad_()
+            leaves.append(value)
+    try:
+        y = operator(**arguments)
+        return [y, *torch.autograd.grad(y.square().sum(), leaves)]
+    except (RuntimeError, ValueError) as error:
+        return type(error)
+
+
+CALLS = {
+    "plain": (dict(), True),
+    "bias and mask": (dict(bias=(4,), mask=(2, 12, 2, 4)), True),
+    "groups of offsets": (dict(offset=(2, 72, 2, 4)), True),
+    "groups of weights": (dict(weight=(6, 2, 2, 3)), True),
+    "numbers": (dict(stride=1, padding=1, dilation=1, offset=(2, 24, 6, 4)), True),
+    "lists": (dict(stride=[2, 1], padding=[0, 1], dilation=[2, 1]), True),
+    "empty batch": (dict(x=(0, 6, 5, 4), offset=(0, 24, 2, 4)), True),
+    "bias of one number": (dict(bias=(1,)), False),
+    "bias as a row": (dict(bias=(1, 4)), True),
+    "bias of other size": (dict(bias=(5,)), False),
+    "offsets of other height": (dict(offset=(2, 24, 3, 4)), False),
+    "offsets of other width": (dict(offset=(2, 24, 2, 3)), False),
+    "offsets of other batch": (dict(offset=(1, 24, 2, 4)), False),
+    "offsets of other number": (dict(offset=(2, 25, 2, 4)), False),
+    "too few offsets": (dict(offset=(2, 11, 2, 4)), False),
+    "groups that don't divide": (dict(offset=(2, 96, 2, 4)), False),
+    "mask of other number": (dict(mask=(2, 11, 2, 4)), False),
+    "mask of other batch": (dict(mask=(1, 12, 2, 4)), False),
+    "mask of other size": (dict(mask=(2, 12, 2, 2)), False),
+    "weights of other channels": (dict(weight=(4, 4, 2, 3)), False),
+    "map smaller than the kernel": (dict(x=(2, 6, 1, 4), offset=(2, 24, 1, 4)), False),
+    "padding -1": (dict(padding=(-1, 1), offset=(2, 24, 1, 4)), False),
+    "dilation 0": (dict(dilation=(0, 1), offset=(2, 24, 3, 4)), False),
+    "three strides": (dict(stride=(2, 1, 1)), False),
+    "other precision": (dict(weight=torch.ones(4, 6, 2, 3)), False),
+}
+
+
+@pytest.mark.parametrize(("arguments", "accepted"), CALLS.values(), ids=CALLS)
+def test_takes_and_refuses_what_torchvision_does(arguments, accepted):
+    expected = call(operator=torchvision.ops.deform_conv2d, **arguments)
+    actual = call(operator=deform_conv2d, **arguments)
+    assert isinstance(expected, list) == accepted
+    if accepted:
+        torch.testing.assert_close(actual, expected)
+    else:
+        assert actual == expected
+
+
+def test_a_stride_that_ends_the_process_in_torchvision():
+    with pytest.raises(ValueError, match=r"stride: expected 1 or more, got \(0, 1\)"):
+        deform_conv2d(*make_inputs()[:3], stride=(0, 1))
+
+
+def test_arguments_have_the_places_and_names_of_torchvision():
+    ours, theirs = (
+        [(p.name, p.kind) for p in inspect.signature(f).parameters.values()]
+        for f in (deform_conv2d, torchvision.ops.deform_conv2d)
+    )
+    assert ours == theirs
 
 
 def test_wrong_groups():

@@ -241,6 +241,37 @@ def test_sync_batch_norm_alone_is_batch_norm():
     torch.testing.assert_close(norm.eval()(x), oracle.eval()(x))
 
 
+@pytest.mark.parametrize(("affine", "bias"), [(True, True), (True, False), (False, True)])
+def test_sync_batch_norm_takes_the_arguments_of_batch_norm(affine, bias):
+    norm = SyncBatchNorm2d(3, affine=affine, bias=bias, dtype=torch.float64, device="cpu")
+    assert (norm.weight is None, norm.bias is None) == (not affine, not (affine and bias))
+    assert norm.running_mean.dtype == torch.float64
+    (x,) = make_pyramid([(4, 5)], 3, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(norm(x), nn.BatchNorm2d(3).double()(x))
+    norm(x).square().sum().backward()
+    assert all(p.grad is not None for p in norm.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("name", ["BN", "SyncBN", "GN", "BCN", "LevelBN", "FrozenBN", None])
+def test_trunk_wholly_in_low_precision(name, dtype):
+    """Deforming, trained for a step: nearly the gradients of float32, and all of one type."""
+    torch.manual_seed(0)
+    exact = build_sepc("sepc", 32, num_stages=1, norm=name, num_levels=3)
+    trunk = copy.deepcopy(exact).to(dtype)
+    maps = make_pyramid(SIZES_HALVING, 32)
+    for model, features in ((exact, maps), (trunk, [x.to(dtype) for x in maps])):
+        branches = model(features)
+        outputs = [y for branch in branches for y in branch]
+        assert {y.dtype for y in outputs} == {features[0].dtype}
+        weights = make_pyramid([y.shape[2:] for y in outputs], outputs[0].shape[1], seed=1)
+        sum((y.float() * w).sum() for y, w in zip(outputs, weights, strict=True)).backward()
+    for (key, p), expected in zip(trunk.named_parameters(), exact.parameters(), strict=True):
+        assert p.grad.dtype == dtype
+        if key.endswith(("same.weight", "finer.weight", "coarser.weight")):
+            assert (p.grad - expected.grad).norm() <= 0.2 * expected.grad.norm(), key
+
+
 def test_every_norm_is_one_for_an_optimizer():
     """Parameters lie in modules of torch's norm classes, as optimizers tell them (weight decay)."""
     norms = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)

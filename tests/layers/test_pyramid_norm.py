@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -57,16 +59,6 @@ def test_running_statistics_by_hand():
         np.testing.assert_allclose(bn.running_var[channel].item(), samples.var(ddof=1))
 
 
-def test_empty_batch_leaves_the_statistics_alone():
-    pyramid_norm = randomize(PyramidNorm(nn.BatchNorm2d(3)))
-    before = {name: value.clone() for name, value in pyramid_norm.state_dict().items()}
-    outputs = pyramid_norm(make_pyramid(SIZES, 3, batch=0))
-    assert [tuple(y.shape) for y in outputs] == [(0, 3, *size) for size in SIZES]
-    torch.testing.assert_close(pyramid_norm.state_dict(), before)
-    sum(y.sum() for y in outputs).backward()
-    assert all(p.grad is not None and not p.grad.any() for p in pyramid_norm.parameters())
-
-
 def test_names_and_callables():
     assert isinstance(make_norm("BN", 8), nn.BatchNorm2d)
     assert isinstance(make_norm("SyncBN", 8), SyncBatchNorm2d)
@@ -84,16 +76,75 @@ def test_conversions_of_ordinary_norms_work():
     assert isinstance(converted.shared, nn.SyncBatchNorm)
 
 
-@pytest.mark.parametrize("options", [dict(affine=False), dict(momentum=None), dict(eps=0.5)])
-def test_options_of_batch_norm(options):
-    pyramid_norm = PyramidNorm(nn.BatchNorm2d(4, **options).double())
-    oracle = nn.BatchNorm2d(4, **options).double()
+def without_bias(channels):
+    """As ``bias=False`` makes it in the latest versions of torch."""
+    norm = nn.BatchNorm2d(channels)
+    norm.register_parameter("bias", None)
+    return norm
+
+
+OPTIONS = {
+    "default": nn.BatchNorm2d,
+    "eps": partial(nn.BatchNorm2d, eps=0.5),
+    "no scale, no shift": partial(nn.BatchNorm2d, affine=False),
+    "no shift": without_bias,
+    "cumulative average": partial(nn.BatchNorm2d, momentum=None),
+    "no running statistics": partial(nn.BatchNorm2d, track_running_stats=False),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "error"),
+    [(torch.float64, 1e-12), (torch.bfloat16, 0.02), (torch.float16, 0.003)],
+    ids=str,
+)
+@pytest.mark.parametrize("make", OPTIONS.values(), ids=OPTIONS)
+def test_options_and_precisions_of_batch_norm(make, dtype, error, training):
+    """Everything is as of torch's own norm: in the same low precision, and near float64."""
+    pyramid_norm = randomize(PyramidNorm(make(4))).to(dtype).train(training)
+    same, exact = (make(4).to(t).train(training) for t in (dtype, torch.float64))
+    same.load_state_dict(pyramid_norm.shared.state_dict())
+    exact.load_state_dict(pyramid_norm.shared.state_dict())
     for seed in range(3):
-        features = make_pyramid(SIZES, 4, dtype=torch.float64, seed=seed)
+        features = make_pyramid(SIZES, 4, dtype=dtype, seed=seed, requires_grad=True)
+        whole = concatenate([x.detach() for x in features])
+        weights = torch.randn(whole.shape, dtype=torch.float64).to(dtype)
+        ours = [concatenate(pyramid_norm(features)), *features, *pyramid_norm.parameters()]
+        results = [results_of(ours, weights)]
+        for norm in (same, exact):
+            x = whole.to(weights.dtype if norm is same else torch.float64).requires_grad_()
+            results.append(results_of([norm(x), x, *norm.parameters()], weights.to(x.dtype)))
+        for ours, *theirs in zip(*results, strict=True):
+            assert ours.dtype == theirs[0].dtype
+            for expected in theirs:
+                assert (ours.double() - expected.double()).norm() <= error * expected.norm()
+    for name, value in exact.state_dict().items():
         torch.testing.assert_close(
-            concatenate(pyramid_norm(features)), oracle(concatenate(features))
+            pyramid_norm.shared.state_dict()[name].double(), value.double(), rtol=error, atol=error
         )
-    torch.testing.assert_close(pyramid_norm.shared.state_dict(), oracle.state_dict())
+
+
+def results_of(tensors, weights):
+    """What a norm gives, and the gradients of maps (as one) and parameters, which it changes."""
+    y, *sources = tensors
+    grads = torch.autograd.grad((y * weights).sum(), sources)
+    maps = [g for g in grads if g.dim() == 4]
+    return [y.detach(), concatenate(maps), *grads[len(maps) :]]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("make", OPTIONS.values(), ids=OPTIONS)
+def test_an_empty_batch_changes_nothing(make, dtype, training):
+    pyramid_norm = randomize(PyramidNorm(make(3))).to(dtype).train(training)
+    before = {name: value.clone() for name, value in pyramid_norm.state_dict().items()}
+    outputs = pyramid_norm(make_pyramid(SIZES, 3, batch=0, dtype=dtype))
+    assert [(y.dtype, tuple(y.shape)) for y in outputs] == [(dtype, (0, 3, *s)) for s in SIZES]
+    torch.testing.assert_close(pyramid_norm.state_dict(), before)
+    if list(pyramid_norm.parameters()):
+        sum(y.sum() for y in outputs).backward()
+    assert all(p.grad is not None and not p.grad.any() for p in pyramid_norm.parameters())
 
 
 def test_without_running_statistics_eval_mode_takes_those_of_the_batch():

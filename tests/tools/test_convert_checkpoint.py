@@ -140,6 +140,31 @@ def test_config_of_another_detector(tmp_path, weights, config, message):
     fails(tmp_path, weights, message, config=RELEASED / f"{config}.py")
 
 
+def test_config_of_the_same_name_for_training(tmp_path, weights):
+    """It is for the same names and shapes, and means other boxes by them."""
+    names = ("model.backbone.top_block: ", "model.anchor_generator: ", "model.box2box_transform: ")
+    lacking = "".join(rf"{name}sepc\.d2\.mmdet1\.\w+, " for name in names)
+    lacking += "model.inclusive_boxes=True, model.head.trunk.head_padding='valid'"
+    told = f"the weights need {lacking}, which .* does not set: expected configs/released/{NAME}.py"
+    fails(tmp_path, weights, told, config=RELEASED.parent / "COCO-Detection" / f"{NAME}.py")
+
+
+@pytest.mark.parametrize(
+    ("config", "lacking"),
+    [
+        ("atss_R_50_FPN_sepc_noibn_1x", r"model.backbone.top_block: \S+, which"),
+        ("fsaf_R_50_FPN_1x", r"model.backbone.top_block: \S+, model.inclusive_boxes=True, which"),
+        ("free_anchor_R_50_FPN_sepc_1x", ".*LegacyAnchorGenerator.*"),
+    ],
+)
+def test_other_configs_of_the_same_name(tmp_path, config, lacking):
+    theirs = seeded(layout_of(RELEASED / f"{config}.py"))
+    version = "2.1.0" if config.startswith("atss") else "1.1.0"
+    content = {"state_dict": theirs, "meta": {"mmdet_version": version}}
+    config = RELEASED.parent / "COCO-Detection" / f"{config}.py"
+    fails(tmp_path, content, f"the weights need {lacking}", config=config)
+
+
 def test_what_only_the_file_says(tmp_path, weights):
     """Weights of the same layout."""
     content = {"state_dict": weights, "meta": {"config": "type='SepcFreeAnchorRetinaHead'"}}

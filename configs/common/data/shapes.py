@@ -3,6 +3,8 @@
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
 
+import sepc.d2.datasets  # registers the data, for programs that read the config alone
+
 from .coco import dataloader
 
 dataloader.train.dataset.names = "shapes_train"

@@ -16,7 +16,7 @@ _DETECTORS = {
     "ATSSSEPCHead": "ATSS",
     "GFLSEPCHead": "GFL",
 }
-_PADDING = re.compile(r"lcconv_padding\s*=\s*([01])")
+PADDING = re.compile(r"lcconv_padding\s*=\s*([01])")
 
 
 def check_meta(
@@ -49,7 +49,7 @@ def check_meta(
         raise ValueError(
             f"the file is of {_DETECTORS[heads[0]]} ({heads[0]}), the config of {detector}"
         )
-    if padding := _PADDING.search(text):
+    if padding := PADDING.search(text):
         written = {"0": "valid", "1": "same"}[padding[1]]
         if written != head_padding:
             raise ValueError(

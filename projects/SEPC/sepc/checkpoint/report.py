@@ -34,7 +34,7 @@ class Report:
         Raises:
             ValueError: if something is left over on either side, or has another shape.
         """
-        problems = [f"{text}: {some(items)}" for text, items in self._problems()]
+        problems = [f"{text}: {some(items)}" for text, items in self.problems()]
         if problems:
             raise ValueError(
                 "the checkpoint does not fit the config "
@@ -49,11 +49,12 @@ class Report:
         lines += [f"left out {name}: {why}" for name, why in self.dropped.items()]
         if self.filled:
             lines.append(f"set to zero, not in the checkpoint: {some(self.filled)}")
-        for text, items in self._problems():
+        for text, items in self.problems():
             lines += [f"{text} ({len(items)}):", *(f"  {item}" for item in items)]
         return "\n".join(lines + self.notes)
 
-    def _problems(self) -> list[tuple[str, list[str]]]:
+    def problems(self) -> list[tuple[str, list[str]]]:
+        """Kinds of weights that don't fit, and which; none if the conversion is complete."""
         problems = [
             ("in the checkpoint only", self.left_over),
             ("in the model only", self.missing),

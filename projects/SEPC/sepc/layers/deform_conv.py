@@ -7,6 +7,7 @@ as fast on a CPU.
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d as torchvision_deform_conv2d
 
@@ -122,24 +123,68 @@ class DeformConv2d(nn.Conv2d):
 
 
 def deform_conv2d(
-    x: Tensor,
+    input: Tensor,
     offset: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    *,
+    stride: int | tuple[int, int] = (1, 1),
+    padding: int | tuple[int, int] = (0, 0),
+    dilation: int | tuple[int, int] = (1, 1),
     mask: Tensor | None = None,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (0, 0),
-    dilation: tuple[int, int] = (1, 1),
 ) -> Tensor:
     """Deformable convolution by the fastest form for the device.
 
-    Same arguments, layouts and result (to rounding) as :func:`torchvision.ops.deform_conv2d`. When
-    a model is exported the torchvision operator is used, which ONNX has a standard operator for.
+    Arguments, layouts, result (to rounding) and errors are those of
+    :func:`torchvision.ops.deform_conv2d`, which computes what the fast form is not for, and refuses
+    what is wrong. When a model is exported its operator is used, which ONNX has a standard one for.
+
+    Raises:
+        ValueError: a stride below 1, at which torchvision's operator ends the process.
+        RuntimeError: from torchvision, whatever else is wrong.
     """
-    geometry = dict(stride=stride, padding=padding, dilation=dilation)
+    geometry = dict(stride=_pair(stride), padding=_pair(padding), dilation=_pair(dilation))
+    if min(geometry["stride"]) < 1:
+        raise ValueError(f"stride: expected 1 or more, got {stride}")
+    if is_exporting() or not _is_consistent(input, offset, weight, bias, mask, **geometry):
+        return _by_torchvision(input, offset, weight, bias, mask=mask, **geometry)
     masks = [] if mask is None else [mask]
-    return deform_conv2d_levels([x], [offset], weight, bias, masks=masks, **geometry)[0]
+    return deform_conv2d_levels([input], [offset], weight, bias, masks=masks, **geometry)[0]
+
+
+def _is_consistent(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> bool:
+    """Whether all shapes and types go together, with one group of weights."""
+    tensors = [t for t in (x, offset, weight, bias, mask) if t is not None]
+    if x.dim() != 4 or offset.dim() != 4 or weight.dim() != 4 or x.shape[1] != weight.shape[1]:
+        return False
+    if min(*weight.shape, *dilation) < 1 or min(padding) < 0:
+        return False
+    if len({t.device for t in tensors}) > 1 or (
+        len({t.dtype for t in tensors}) > 1 and not torch.is_autocast_enabled(x.device.type)
+    ):
+        return False
+    (n, channels, *size), (c_out, _, *kernel) = x.shape, weight.shape
+    sides = zip(size, kernel, stride, padding, dilation, strict=True)
+    out_size = [(i + 2 * p - d * (k - 1) - 1) // s + 1 for i, k, s, p, d in sides]
+    taps = kernel[0] * kernel[1]
+    groups = offset.shape[1] // (2 * taps)
+    return (
+        min(out_size) > 0
+        and groups > 0
+        and channels % groups == 0
+        and offset.shape == (n, 2 * groups * taps, *out_size)
+        and (mask is None or mask.shape == (n, groups * taps, *out_size))
+        and (bias is None or bias.shape == (c_out,))
+    )
 
 
 def deform_conv2d_levels(
@@ -153,7 +198,10 @@ def deform_conv2d_levels(
     padding: tuple[int, int] = (0, 0),
     dilation: tuple[int, int] = (1, 1),
 ) -> list[Tensor]:
-    """:func:`deform_conv2d` of L maps, L offsets and L masks (or none) with one kernel."""
+    """:func:`deform_conv2d` of L maps, L offsets and L masks (or none) with one kernel.
+
+    Sizes are not checked: they are those that :class:`DeformConv2d` makes.
+    """
     geometry = dict(stride=stride, padding=padding, dilation=dilation)
     if not maps:
         return []
@@ -193,14 +241,24 @@ def _by_torchvision(
     mask: Tensor | None,
     **geometry: tuple[int, int],
 ) -> Tensor:
-    if x.device.type == "cpu" and x.dtype != weight.dtype:  # autocast; no kernel for low precision
-        x, offset = x.to(weight.dtype), offset.to(weight.dtype)
-        mask = None if mask is None else mask.to(weight.dtype)
-    return torchvision_deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
+    device = x.device.type
+    autocast = torch.is_autocast_enabled(device)
+    if autocast:
+        x = x.to(torch.get_autocast_dtype(device))
+    is_low = x.dtype == weight.dtype and x.dtype in (torch.bfloat16, torch.float16)
+    if device != "cpu" or not (autocast or is_low):
+        return torchvision_deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
+    # it has no kernel for low precision on a CPU
+    precise = torch.promote_types(weight.dtype, torch.float32)
+    bias, mask = (None if t is None else t.to(precise) for t in (bias, mask))
+    tensors = [t.to(precise) for t in (x, offset, weight)]
+    return torchvision_deform_conv2d(*tensors, bias, mask=mask, **geometry).to(x.dtype)
 
 
 def _pair(value: object) -> tuple[int, int]:
-    """Narrow the geometry of a convolution, which torch types more loosely than it is."""
-    if isinstance(value, tuple) and len(value) == 2:
+    """Make (vertical, horizontal) of a number or a pair, which torch types more loosely."""
+    if isinstance(value, int):
+        return value, value
+    if isinstance(value, (tuple, list)) and len(value) == 2:
         return int(value[0]), int(value[1])
-    raise ValueError(f"expected a pair of integers, got {value!r}")
+    raise ValueError(f"expected a number or a pair of numbers, got {value!r}")

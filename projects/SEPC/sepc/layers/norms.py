@@ -37,8 +37,14 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         affine: bool = True,
         track_running_stats: bool = True,
         process_group: dist.ProcessGroup | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        if not bias:  # an argument of BatchNorm2d in the latest versions of torch alone
+            self.register_parameter("bias", None)
         self.process_group = process_group
 
     def forward(self, input: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from detectron2.layers import Conv2d
 from detectron2.modeling.backbone.resnet import BottleneckBlock
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d as grouped_deform_conv2d
 
 from ...layers.deform_conv import deform_conv2d
 
@@ -76,8 +75,7 @@ class DeformBottleneckBlock(BottleneckBlock):
             split = offset.shape[1] // 3 * 2
             offset, mask = offset[:, :split], offset[:, split:].sigmoid()
         conv = self.conv2
-        operator = deform_conv2d if conv.groups == 1 else grouped_deform_conv2d
-        out = operator(
+        out = deform_conv2d(
             out,
             offset,
             conv.weight,

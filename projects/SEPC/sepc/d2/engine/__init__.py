@@ -20,6 +20,7 @@ from .setup import (
     dataset_names,
     number_of_processes,
     rewind_metrics,
+    seed_train_loader,
     use_available_device,
     warn_small_batch,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "load_config",
     "number_of_processes",
     "rewind_metrics",
+    "seed_train_loader",
     "use_available_device",
     "warn_small_batch",
 ]

@@ -8,11 +8,13 @@ import tempfile
 import torch
 from detectron2.layers import NaiveSyncBatchNorm
 from detectron2.utils import comm
+from detectron2.utils.registry import locate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ...files import atomic_write
 from ...layers import EstimatedBatchNorm2d, LevelBatchNorm, PyramidNorm, SyncBatchNorm2d
+from .data_stream import build_train_loader
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,17 @@ def dataset_names(loader: DictConfig) -> list[str]:
     dataset = loader.get("dataset")
     names = dataset.get("names", []) if OmegaConf.is_dict(dataset) else []
     return [names] if isinstance(names, str) else list(names)
+
+
+def seed_train_loader(cfg: DictConfig) -> None:
+    """Let the training loader go by ``train.seed``, unless its config names a seed of its own.
+
+    Config files name none: Detectron2's data benchmark, which reads them, has no such argument.
+    """
+    loader = cfg.dataloader.train
+    target = locate(loader._target_) if isinstance(loader._target_, str) else loader._target_
+    if target is build_train_loader:
+        loader.setdefault("seed", cfg.train.seed)
 
 
 def warn_small_batch(model: nn.Module, images: int, *, accumulate: int = 1) -> None:

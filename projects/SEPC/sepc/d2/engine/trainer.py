@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from ...layers.fast.single_column import guard_strided_convs
 from .rng import get_rng_state, set_rng_state
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Trainer(SimpleTrainer):
         self.batches = 0  # seen since the training began
         self.grad_clip: dict[str, Any] = dict(grad_clip or {"max_norm": float("inf")})
         self.device = next(model.parameters()).device
+        if self.device.type == "cpu" and amp_dtype == torch.bfloat16:
+            guard_strided_convs(model)
         self.grad_scaler = torch.amp.GradScaler(
             self.device.type, enabled=amp_dtype == torch.float16
         )

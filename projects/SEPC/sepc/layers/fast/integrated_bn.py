@@ -94,11 +94,12 @@ def update_running_statistics(
         return
     any_sample = total.clamp(max=1)  # 0 or 1, without waiting for a GPU to say which
     bn.num_batches_tracked.add_(any_sample.to(bn.num_batches_tracked.dtype))
-    momentum = 1 / bn.num_batches_tracked.clamp(min=1) if bn.momentum is None else bn.momentum
-    factor = (any_sample * momentum).to(bn.running_mean.dtype)
+    batches = bn.num_batches_tracked.clamp(min=1).to(mean.dtype)
+    factor = any_sample * (1 / batches if bn.momentum is None else bn.momentum)
     unbiased_var = var * (total / (total - 1).clamp(min=1))
-    bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), factor)
-    bn.running_var.lerp_(unbiased_var.to(bn.running_var.dtype), factor)
+    for running, new in ((bn.running_mean, mean), (bn.running_var, unbiased_var)):
+        # rounded once, where they are in low precision
+        running.copy_(torch.lerp(running.to(new.dtype), new, factor))
 
 
 class _IntegratedBatchNorm(torch.autograd.Function):
@@ -148,9 +149,10 @@ class _IntegratedBatchNorm(torch.autograd.Function):
             torch.addcmul(_affine(x, b, c), grad, a.to(grad.dtype).view(1, -1, 1, 1))
             for x, grad in levels
         ]
-        if weight is None:
-            return None, None, None, None, None, *grad_features
-        grad_affine = grad_weight.to(weight.dtype), grad_bias.to(weight.dtype)
+        grad_affine = [
+            None if parameter is None else grad.to(parameter.dtype)
+            for parameter, grad in ((weight, grad_weight), (bias, grad_bias))
+        ]
         return None, *grad_affine, None, None, *grad_features
 
 
@@ -164,6 +166,7 @@ def _normalize(
     eps: float,
     relu: bool,
 ) -> Tensor:
+    weight, bias = (None if p is None else p.to(mean.dtype) for p in (weight, bias))
     y = F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps)
     return y.relu_() if relu else y
 
