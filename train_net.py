@@ -9,8 +9,11 @@ folds the norms into the convolutions first, which changes the speed and not the
 """
 
 import argparse
+import contextlib
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 
 import torch
@@ -27,6 +30,7 @@ from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.data_check import check_data
 from sepc.program import exit_on_error
+from sepc.signals import passing_on
 
 logger = logging.getLogger("sepc.train_net")
 
@@ -83,7 +87,9 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
                 checkpointer, cfg.train.checkpointer.period, max_to_keep=keep
             ),
             engine.StopOnSignal(checkpointer, trainer.device),
-            engine.EvalHook(cfg.train.eval_period, lambda: engine.evaluate(cfg, model)),
+            engine.EvalHook(
+                cfg.train.eval_period, lambda: engine.evaluate(cfg, model, trainer.stop_signals)
+            ),
         ]
     )
     return trainer, checkpointer
@@ -122,36 +128,54 @@ def main(args: argparse.Namespace) -> dict:
             model = in_parallel(cfg, model)
             trainer, checkpointer = build_trainer(cfg, model)
             start = load_or_resume(cfg, checkpointer, resume=args.resume)
-    if args.eval_only:
-        return engine.evaluate(cfg, model)
-    if start >= cfg.train.max_iter:
-        logger.info(f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done")
-        return engine.evaluate(cfg, model)
-    add_writers(cfg, trainer, start)
-    with exit_on_error(FloatingPointError):
+    with exit_on_error(FloatingPointError, engine.BadImageError):
+        if args.eval_only:
+            return engine.evaluate(cfg, model)
+        if start >= cfg.train.max_iter:
+            logger.info(
+                f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done"
+            )
+            return engine.evaluate(cfg, model)
+        add_writers(cfg, trainer, start)
         trainer.train(start, cfg.train.max_iter)
     return {}
+
+
+def signal_children(signum: int) -> None:
+    """Pass a signal on to the training processes; end where there is none yet."""
+    children = multiprocessing.active_children()
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid or 0, signum)
+    if not children:
+        sys.exit(128 + signum)
 
 
 def invoke_main() -> None:
     args = default_argument_parser().parse_args()
     with exit_on_error(ValueError):
         processes = engine.number_of_processes(args.num_gpus)
-    try:
-        launch(
-            main,
-            processes,
-            num_machines=args.num_machines,
-            machine_rank=args.machine_rank,
-            dist_url=args.dist_url,
-            args=(args,),
-        )
-    except ProcessExitedException as error:
-        if error.exit_code < 0:  # killed: nobody has told why
-            raise
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    alone = processes * args.num_machines == 1
+    with contextlib.nullcontext() if alone else passing_on(signal_children) as passed:
+        try:
+            launch(
+                main,
+                processes,
+                num_machines=args.num_machines,
+                machine_rank=args.machine_rank,
+                dist_url=args.dist_url,
+                args=(args,),
+            )
+        except ProcessExitedException as error:
+            if error.exit_code > 0:
+                sys.exit(error.exit_code)
+            if passed and passed.received:
+                sys.exit(128 + passed.received)
+            name = signal.Signals(-error.exit_code).name
+            print(f"error: a training process was ended by {name}", file=sys.stderr)
+            sys.exit(128 - error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
 
 
 if __name__ == "__main__":

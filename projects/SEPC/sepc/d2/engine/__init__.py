@@ -8,9 +8,10 @@ Training processes other than the main one get its running statistics, which the
 evaluation.
 """
 
+from .bad_images import BadImageError
 from .checkpoint import Checkpointer
 from .config import default_output_dir, load_config
-from .data_stream import TrainingStream, build_train_loader
+from .data_stream import TrainingStream, build_test_loader, build_train_loader
 from .evaluation import evaluate
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
 from .setup import (
@@ -25,6 +26,7 @@ from .setup import (
 from .trainer import Trainer
 
 __all__ = [
+    "BadImageError",
     "Checkpointer",
     "EvalHook",
     "StopOnSignal",
@@ -32,6 +34,7 @@ __all__ = [
     "TrainingStopped",
     "TrainingStream",
     "amp_dtype",
+    "build_test_loader",
     "build_train_loader",
     "check_output_dir",
     "dataset_names",
