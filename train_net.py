@@ -17,10 +17,10 @@ import signal
 import sys
 
 import torch
-from detectron2.config import instantiate
-from detectron2.engine import default_argument_parser, default_setup, default_writers, hooks, launch
+from detectron2.engine import default_argument_parser, default_setup, hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
+from detectron2.utils.events import CommonMetricPrinter
 from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 from torch import nn
@@ -40,13 +40,19 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
+    if args.eval_only and not engine.has_test_data(cfg):
+        raise ValueError("--eval-only: expected a validation set in dataloader.test, got none")
     if not args.eval_only and cfg.train.get("winograd"):  # in a saved config of version 0.1
         raise ValueError("train.winograd: expected False, as it is for inference now, got True")
+    engine.check_evaluation(cfg)
     check_data(cfg, training=not args.eval_only, show_progress=comm.is_main_process())
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
-    engine.check_output_dir(cfg.train.output_dir)
+    folder = cfg.train.output_dir = engine.check_output_dir(cfg.train.output_dir)
+    if comm.is_main_process() and not args.eval_only:
+        engine.claim_output_dir(folder)
     default_setup(cfg, args)
-    setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="sepc")
+    setup_logger(folder, distributed_rank=comm.get_rank(), name="sepc")
+    engine.stop_on_full_disk(os.path.join(folder, "log.txt"))
     if device_note:
         logger.warning(device_note)
     return cfg
@@ -54,7 +60,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
 
 def build_model(cfg: DictConfig) -> nn.Module:
     layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
-    return instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+    return engine.build(cfg, "model").to(cfg.train.device, memory_format=layout)
 
 
 def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
@@ -66,54 +72,59 @@ def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
 
 
 def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, engine.Checkpointer]:
+    settings = engine.Settings(cfg)
     cfg.optimizer.params.model = model
     trainer = engine.Trainer(
         model,
-        instantiate(cfg.dataloader.train),
-        instantiate(cfg.optimizer),
+        engine.build(cfg, "dataloader.train"),
+        engine.build(cfg, "optimizer"),
         amp_dtype=engine.amp_dtype(cfg),
         grad_clip=cfg.train.get("grad_clip"),
         accumulate=cfg.train.get("accumulate", 1),
     )
-    checkpointer = engine.Checkpointer(model, cfg.train.output_dir, trainer=trainer)
+    folder = cfg.train.output_dir
+    checkpointer = engine.Checkpointer(model, folder, settings=settings, trainer=trainer)
     keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
     images = cfg.dataloader.train.total_batch_size // comm.get_world_size()
     engine.warn_small_batch(model, images, accumulate=trainer.accumulate)
+    writers, late_writers = [], []
+    if comm.is_main_process():
+        metrics = engine.MetricsWriter(os.path.join(folder, "metrics.json"))
+        writers = [CommonMetricPrinter(cfg.train.max_iter), metrics]
+        late_writers = [metrics, engine.TensorBoardWriter(folder)]
     trainer.register_hooks(
         [
             hooks.IterationTimer(),
-            hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
-            hooks.PeriodicCheckpointer(
+            hooks.LRScheduler(scheduler=engine.build(cfg, "lr_multiplier")),
+            hooks.PeriodicWriter(writers, period=cfg.train.log_period),  # before the checkpoint
+            engine.PeriodicCheckpointer(
                 checkpointer, cfg.train.checkpointer.period, max_to_keep=keep
             ),
             engine.StopOnSignal(checkpointer, trainer.device),
             engine.EvalHook(
                 cfg.train.eval_period, lambda: engine.evaluate(cfg, model, trainer.stop_signals)
             ),
+            hooks.PeriodicWriter(late_writers, period=cfg.train.log_period),
         ]
     )
     return trainer, checkpointer
 
 
-def load_or_resume(cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume: bool) -> int:
-    """Load what there is to load; return the iteration to start at."""
+def load_or_resume(
+    cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume: bool
+) -> tuple[int, bool]:
+    """Load what there is to load.
+
+    Returns:
+        the iteration to start at, and whether a training had ended there.
+    """
+    start = engine.continue_or_start(cfg, checkpointer, resume=resume)
     last = checkpointer.get_checkpoint_file()
-    start = 0
-    if resume and last:
-        start = checkpointer.load(last, strict=True)["iteration"] + 1
-        logger.info(f"Continuing at iteration {start} from {last}")
-    else:
-        checkpointer.load(cfg.train.init_checkpoint, checkpointables=[], allow_other_classes=True)
-        if last:
-            logger.warning(f"Starting anew over {last}; --resume would have continued it")
-    return start
-
-
-def add_writers(cfg: DictConfig, trainer: engine.Trainer, start: int) -> None:
-    if comm.is_main_process():
-        engine.rewind_metrics(os.path.join(cfg.train.output_dir, "metrics.json"), start)
-        writers = default_writers(cfg.train.output_dir, cfg.train.max_iter)
-        trainer.register_hooks([hooks.PeriodicWriter(writers, period=cfg.train.log_period)])
+    ended = start > 0 and os.path.basename(last) == "model_final.pth"
+    if comm.is_main_process() and start < cfg.train.max_iter:
+        path = os.path.join(cfg.train.output_dir, "metrics.json")
+        engine.rewind_metrics(path, start, ended=ended)
+    return start, ended
 
 
 def main(args: argparse.Namespace) -> dict:
@@ -127,16 +138,17 @@ def main(args: argparse.Namespace) -> dict:
         else:
             model = in_parallel(cfg, model)
             trainer, checkpointer = build_trainer(cfg, model)
-            start = load_or_resume(cfg, checkpointer, resume=args.resume)
-    with exit_on_error(FloatingPointError, engine.BadImageError):
+            start, ended = load_or_resume(cfg, checkpointer, resume=args.resume)
+    with exit_on_error(FloatingPointError, engine.BadImageError, OSError):
         if args.eval_only:
             return engine.evaluate(cfg, model)
         if start >= cfg.train.max_iter:
             logger.info(
                 f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done"
             )
-            return engine.evaluate(cfg, model)
-        add_writers(cfg, trainer, start)
+            made_up = engine.make_up_evaluation(cfg, model, start=start, ended=ended)
+            return made_up or engine.evaluate(cfg, model)
+        engine.make_up_evaluation(cfg, model, start=start, ended=ended)
         trainer.train(start, cfg.train.max_iter)
     return {}
 

@@ -1,4 +1,4 @@
-"""Rows of a ``metrics.json``: one JSON object with an iteration per line, as Detectron2 writes it."""
+"""Rows of a ``metrics.json``, as Detectron2 writes it: a JSON object with an iteration per line."""
 
 import json
 import os

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import LazyConfig
+from detectron2.config import LazyConfig, instantiate
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -67,6 +67,23 @@ def _read(path: str) -> DictConfig:
         return LazyConfig.load(path)
     except (SyntaxError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not Python: {error} {error.__cause__ or ''}") from error
+
+
+def build(cfg: DictConfig, key: str) -> Any:
+    """Instantiate a part of a config.
+
+    Args:
+        cfg: a whole config.
+        key: of the part, such as "optimizer".
+
+    Raises:
+        ValueError: if its class does not take what the config gives it; names the key.
+    """
+    try:
+        return instantiate(OmegaConf.select(cfg, key))
+    except (TypeError, AttributeError, AssertionError, LookupError, ArithmeticError) as error:
+        problem = str(error) or type(error).__name__
+        raise ValueError(f"{key} can't be built from its settings: {problem}") from error
 
 
 def _apply(cfg: DictConfig, override: str) -> DictConfig:

@@ -1,5 +1,7 @@
 """COCO evaluation of a model in training or on its own."""
 
+import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,17 +9,50 @@ import torch
 import torch.distributed as dist
 from detectron2.config import instantiate
 from detectron2.evaluation import inference_on_dataset, print_csv_format
+from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ...metrics import append_rows
 from ...signals import StopSignals, stops_blocked
 from .agreement import highest
 from .bad_images import BadImage, BadImages, usable
 from .hooks import TrainingStopped
+from .metrics import has_evaluation
 from .rng import preserved_rng
-from .setup import amp_dtype
+from .setup import amp_dtype, dataset_names
+
+logger = logging.getLogger(__name__)
+
+
+def has_test_data(cfg: DictConfig) -> bool:
+    """Whether a config has something to evaluate on: a test loader, an evaluator and data."""
+    loaders = cfg.dataloader
+    if loaders.get("test") is None or loaders.get("evaluator") is None:
+        return False
+    dataset = loaders.test.get("dataset")
+    by_name = isinstance(dataset, DictConfig) and "names" in dataset
+    return not by_name or bool(dataset_names(loaders.test))
+
+
+def check_evaluation(cfg: DictConfig) -> None:
+    """Check that the evaluator of a config has one data set to score, and give it its name.
+
+    Raises:
+        ValueError: if it has several: COCO's metrics are those of one annotation file.
+    """
+    evaluator = cfg.dataloader.get("evaluator")
+    names = evaluator.get("dataset_name") if isinstance(evaluator, DictConfig) else None
+    if not has_test_data(cfg) or not isinstance(names, ListConfig):
+        return
+    if len(names) != 1:
+        raise ValueError(
+            "dataloader.test.dataset.names: the evaluator scores one data set, "
+            f"got {', '.join(names)}; evaluate on each by itself"
+        )
+    evaluator.dataset_name = names[0]
 
 
 def evaluate(
@@ -37,12 +72,16 @@ def evaluate(
         stop_signals: end the evaluation after the batch in which they come.
 
     Returns:
-        task to metric to value in percent; empty in all processes but the main one.
+        task to metric to value in percent; empty in all processes but the main one, and without
+        data to evaluate on.
 
     Raises:
         TrainingStopped: after a signal to any process, in all of them.
         BadImageError: if an image can't be used and is not to be skipped, in all processes.
     """
+    if not has_test_data(cfg):
+        logger.warning("No validation set in dataloader.test: nothing is evaluated")
+        return {}
     if comm.get_world_size() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, src=0)
@@ -59,6 +98,35 @@ def evaluate(
     if comm.is_main_process():
         print_csv_format(results)
     return results or {}
+
+
+def make_up_evaluation(
+    cfg: DictConfig, model: nn.Module, *, start: int, ended: bool
+) -> dict[str, Any]:
+    """Evaluate at a resume, where the training was killed between a checkpoint and its evaluation.
+
+    Args:
+        cfg: a whole config; ``metrics.json`` of its output folder tells, and is told.
+        model: as it was loaded from the checkpoint.
+        start: iterations that are done.
+        ended: whether the training was at its end then.
+
+    Returns:
+        what :func:`evaluate` returns, empty if nothing was missing.
+    """
+    period = cfg.train.eval_period
+    if not ended and (start == 0 or period == 0 or start % period):
+        return {}
+    path = os.path.join(cfg.train.output_dir, "metrics.json")
+    iteration = start if ended else start - 1  # as Detectron2 numbers them
+    missing = has_test_data(cfg) and not has_evaluation(path, iteration)
+    if not comm.all_gather(missing)[0]:  # as the main process finds it
+        return {}
+    logger.info(f"Making up the evaluation after {start} iterations")
+    results = evaluate(cfg, model)
+    if results:
+        append_rows(path, [{**flatten_results_dict(results), "iteration": iteration}])
+    return results
 
 
 class _Batches:

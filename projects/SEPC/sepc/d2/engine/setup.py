@@ -6,12 +6,12 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from detectron2.layers import NaiveSyncBatchNorm
 from detectron2.utils import comm
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from ...files import errors_named, lock_folder, remove_partial_files
@@ -148,8 +148,8 @@ def _stop(path: str, record: logging.LogRecord) -> None:
 
 def dataset_names(loader: DictConfig | None) -> list[str]:
     """Names of the registered data sets that the config of a loader asks for."""
-    dataset = None if loader is None else loader.get("dataset")
-    names = dataset.get("names", []) if OmegaConf.is_dict(dataset) else []
+    dataset = {} if loader is None else loader.get("dataset")
+    names = dataset.get("names", []) if isinstance(dataset, Mapping) else []
     return [names] if isinstance(names, str) else list(names)
 
 

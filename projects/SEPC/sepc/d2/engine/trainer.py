@@ -251,5 +251,5 @@ def _text(losses: dict[str, Tensor]) -> str:
 
 
 def _is_unexpected(record: logging.LogRecord) -> bool:
-    told = (FloatingPointError, BadImageError)
+    told = (FloatingPointError, BadImageError, OSError)
     return not (record.exc_info and isinstance(record.exc_info[1], told))
