@@ -96,7 +96,7 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
         [
             hooks.IterationTimer(),
             hooks.LRScheduler(scheduler=engine.build(cfg, "lr_multiplier")),
-            hooks.PeriodicWriter(writers, period=cfg.train.log_period),  # before the checkpoint
+            engine.EarlyWriter(writers, period=cfg.train.log_period),
             engine.PeriodicCheckpointer(
                 checkpointer, cfg.train.checkpointer.period, max_to_keep=keep
             ),

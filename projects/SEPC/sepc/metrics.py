@@ -39,13 +39,15 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def append_rows(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Append rows, each with an ``iteration``.
+    """Append rows, each with an ``iteration``, behind a last line that may be cut.
 
     Raises:
         OSError: names the file, such as for a full disk.
     """
     text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
-    with errors_named(path), open(path, "a", encoding="utf-8") as file:
-        file.write(text)
+    with errors_named(path), open(path, "ab+") as file:
+        if file.tell() and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
+            file.write(b"\n")
+        file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())

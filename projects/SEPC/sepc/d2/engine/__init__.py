@@ -14,7 +14,7 @@ from .config import build, default_output_dir, load_config
 from .data_stream import TrainingStream, build_test_loader, build_train_loader
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
-from .metrics import MetricsWriter, TensorBoardWriter, rewind_metrics
+from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter, rewind_metrics
 from .resume import Settings, continue_or_start
 from .setup import (
     amp_dtype,
@@ -31,6 +31,7 @@ from .trainer import Trainer
 __all__ = [
     "BadImageError",
     "Checkpointer",
+    "EarlyWriter",
     "EvalHook",
     "MetricsWriter",
     "PeriodicCheckpointer",

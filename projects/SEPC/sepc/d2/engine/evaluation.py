@@ -43,9 +43,11 @@ def check_evaluation(cfg: DictConfig) -> None:
     Raises:
         ValueError: if it has several: COCO's metrics are those of one annotation file.
     """
-    evaluator = cfg.dataloader.get("evaluator")
+    if not has_test_data(cfg):
+        return
+    evaluator = cfg.dataloader.evaluator
     names = evaluator.get("dataset_name") if isinstance(evaluator, DictConfig) else None
-    if not has_test_data(cfg) or not isinstance(names, ListConfig):
+    if not isinstance(names, ListConfig):
         return
     if len(names) != 1:
         raise ValueError(

@@ -5,6 +5,7 @@ import os
 from collections import defaultdict
 from typing import Any
 
+from detectron2.engine import hooks
 from detectron2.utils.events import EventWriter, TensorboardXWriter, get_event_storage
 
 from ...files import atomic_write, errors_named
@@ -40,6 +41,16 @@ class MetricsWriter(EventWriter):
                 rows[iteration][name] = value
                 self._written[name] = iteration
         append_rows(self._path, [{**rows[i], "iteration": i} for i in sorted(rows)])
+
+
+class EarlyWriter(hooks.PeriodicWriter):
+    """Hook that writes what is known before a checkpoint is saved, so that a kill does not cost it.
+
+    What comes later is for another such hook, behind the evaluation.
+    """
+
+    def after_train(self) -> None:
+        """Do nothing: the last iteration is written."""
 
 
 class TensorBoardWriter(TensorboardXWriter):

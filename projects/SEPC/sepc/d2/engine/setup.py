@@ -99,6 +99,8 @@ def check_output_dir(path: str) -> str:
     except OSError as error:
         reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
         raise type(error)(f"cannot write to the output folder {path}: {reason}") from error
+    except RecursionError as error:
+        raise OSError(f"cannot write to the output folder {path}: File name too long") from error
     except ValueError as error:  # a null byte, or text that is no name for the file system
         raise ValueError(f"train.output_dir: expected a folder, got {path!r}: {error}") from error
     return path
