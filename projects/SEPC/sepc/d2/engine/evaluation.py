@@ -44,6 +44,7 @@ def check_evaluation(cfg: DictConfig) -> None:
         ValueError: if it has several: COCO's metrics are those of one annotation file.
     """
     if not has_test_data(cfg):
+        cfg.dataloader.evaluator = None  # it may refer to the test set that is not there
         return
     evaluator = cfg.dataloader.evaluator
     names = evaluator.get("dataset_name") if isinstance(evaluator, DictConfig) else None

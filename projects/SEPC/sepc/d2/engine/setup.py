@@ -93,6 +93,7 @@ def check_output_dir(path: str) -> str:
         # Detectron2's logger takes such a name for that of its file
         raise ValueError(f"train.output_dir: expected no name of a text file, got {path!r}")
     try:
+        path.encode()  # logs name it
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
