@@ -9,15 +9,19 @@ folds the norms into the convolutions first, which changes the speed and not the
 """
 
 import argparse
+import contextlib
+import functools
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 
 import torch
-from detectron2.config import instantiate
-from detectron2.engine import default_argument_parser, default_setup, default_writers, hooks, launch
+from detectron2.engine import default_argument_parser, default_setup, hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
+from detectron2.utils.events import CommonMetricPrinter
 from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 from torch import nn
@@ -27,6 +31,7 @@ from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.data_check import check_data
 from sepc.program import exit_on_error
+from sepc.signals import passing_on
 
 logger = logging.getLogger("sepc.train_net")
 
@@ -36,13 +41,19 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
+    if args.eval_only and not engine.has_test_data(cfg):
+        raise ValueError("--eval-only: expected a validation set in dataloader.test, got none")
     if not args.eval_only and cfg.train.get("winograd"):  # in a saved config of version 0.1
         raise ValueError("train.winograd: expected False, as it is for inference now, got True")
+    engine.check_evaluation(cfg)
     check_data(cfg, training=not args.eval_only, show_progress=comm.is_main_process())
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
-    engine.check_output_dir(cfg.train.output_dir)
+    folder = cfg.train.output_dir = engine.check_output_dir(cfg.train.output_dir)
+    if comm.is_main_process() and not args.eval_only:
+        engine.claim_output_dir(folder)
     default_setup(cfg, args)
-    setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="sepc")
+    setup_logger(folder, distributed_rank=comm.get_rank(), name="sepc")
+    engine.stop_on_full_disk(os.path.join(folder, "log.txt"))
     if device_note:
         logger.warning(device_note)
     return cfg
@@ -50,7 +61,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
 
 def build_model(cfg: DictConfig) -> nn.Module:
     layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
-    return instantiate(cfg.model).to(cfg.train.device, memory_format=layout)
+    return engine.build(cfg, "model").to(cfg.train.device, memory_format=layout)
 
 
 def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
@@ -62,62 +73,65 @@ def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
 
 
 def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, engine.Checkpointer]:
+    settings = engine.Settings(cfg)
     cfg.optimizer.params.model = model
-    engine.seed_train_loader(cfg)
+    engine.complete_train_loader(cfg)
     trainer = engine.Trainer(
         model,
-        instantiate(cfg.dataloader.train),
-        instantiate(cfg.optimizer),
+        engine.build(cfg, "dataloader.train"),
+        engine.build(cfg, "optimizer"),
         amp_dtype=engine.amp_dtype(cfg),
         grad_clip=cfg.train.get("grad_clip"),
         accumulate=cfg.train.get("accumulate", 1),
     )
     averaged = engine.averaged_weights(cfg, model)
-    checkpointer = engine.Checkpointer(model, cfg.train.output_dir, trainer=trainer)
+    folder = cfg.train.output_dir
+    checkpointer = engine.Checkpointer(model, folder, settings=settings, trainer=trainer)
     if averaged:
         checkpointer.add_checkpointable("averaged", averaged)
     keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
     images = cfg.dataloader.train.total_batch_size // comm.get_world_size()
     engine.warn_small_batch(model, images, accumulate=trainer.accumulate)
+    writers, late_writers = [], []
+    if comm.is_main_process():
+        metrics = engine.MetricsWriter(os.path.join(folder, "metrics.json"))
+        writers = [CommonMetricPrinter(cfg.train.max_iter), metrics]
+        late_writers = [metrics, engine.TensorBoardWriter(folder)]
     trainer.register_hooks(
         [
             hooks.IterationTimer(),
             averaged,
-            hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
-            hooks.PeriodicCheckpointer(
+            hooks.LRScheduler(scheduler=engine.build(cfg, "lr_multiplier")),
+            engine.EarlyWriter(writers, period=cfg.train.log_period),
+            engine.PeriodicCheckpointer(
                 checkpointer, cfg.train.checkpointer.period, max_to_keep=keep
             ),
             engine.StopOnSignal(checkpointer, trainer.device),
             engine.EvalHook(
-                cfg.train.eval_period, lambda: engine.evaluate_training(cfg, model, averaged)
+                cfg.train.eval_period,
+                lambda: engine.evaluate_training(cfg, model, averaged, trainer.stop_signals),
             ),
+            hooks.PeriodicWriter(late_writers, period=cfg.train.log_period),
         ]
     )
     return trainer, checkpointer
 
 
-def load_or_resume(cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume: bool) -> int:
-    """Load what there is to load; return the iteration to start at."""
+def load_or_resume(
+    cfg: DictConfig, checkpointer: engine.Checkpointer, *, resume: bool
+) -> tuple[int, bool]:
+    """Load what there is to load.
+
+    Returns:
+        the iteration to start at, and whether a training had ended there.
+    """
+    start = engine.continue_or_start(cfg, checkpointer, resume=resume)
     last = checkpointer.get_checkpoint_file()
-    start = 0
-    if resume and last:
-        rest = checkpointer.load(last, strict=True)
-        start = rest["iteration"] + 1
-        logger.info(f"Continuing at iteration {start} from {last}")
-        if "averaged" in rest:
-            logger.warning(f"train.ema.enabled=False: the averaged weights of {last} are left out")
-    else:
-        checkpointer.load(cfg.train.init_checkpoint, checkpointables=[], allow_other_classes=True)
-        if last:
-            logger.warning(f"Starting anew over {last}; --resume would have continued it")
-    return start
-
-
-def add_writers(cfg: DictConfig, trainer: engine.Trainer, start: int) -> None:
-    if comm.is_main_process():
-        engine.rewind_metrics(os.path.join(cfg.train.output_dir, "metrics.json"), start)
-        writers = default_writers(cfg.train.output_dir, cfg.train.max_iter)
-        trainer.register_hooks([hooks.PeriodicWriter(writers, period=cfg.train.log_period)])
+    ended = start > 0 and os.path.basename(last) == "model_final.pth"
+    if comm.is_main_process() and start < cfg.train.max_iter:
+        path = os.path.join(cfg.train.output_dir, "metrics.json")
+        engine.rewind_metrics(path, start, ended=ended)
+    return start, ended
 
 
 def main(args: argparse.Namespace) -> dict:
@@ -131,38 +145,57 @@ def main(args: argparse.Namespace) -> dict:
         else:
             model = in_parallel(cfg, model)
             trainer, checkpointer = build_trainer(cfg, model)
-            start = load_or_resume(cfg, checkpointer, resume=args.resume)
-    if args.eval_only:
-        return engine.evaluate(cfg, model)
-    if start >= cfg.train.max_iter:
-        logger.info(f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done")
-        averaged = checkpointer.checkpointables.get("averaged")
-        return engine.evaluate_training(cfg, model, averaged)
-    add_writers(cfg, trainer, start)
-    with exit_on_error(FloatingPointError):
+            start, ended = load_or_resume(cfg, checkpointer, resume=args.resume)
+            averaged = checkpointer.checkpointables.get("averaged")
+            evaluate = functools.partial(engine.evaluate_training, cfg, model, averaged)
+    with exit_on_error(FloatingPointError, engine.BadImageError, OSError):
+        if args.eval_only:
+            return engine.evaluate(cfg, model)
+        if start >= cfg.train.max_iter:
+            logger.info(
+                f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done"
+            )
+            return engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended) or evaluate()
+        engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended)
         trainer.train(start, cfg.train.max_iter)
     return {}
+
+
+def signal_children(signum: int) -> None:
+    """Pass a signal on to the training processes; end where there is none yet."""
+    children = multiprocessing.active_children()
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid or 0, signum)
+    if not children:
+        sys.exit(128 + signum)
 
 
 def invoke_main() -> None:
     args = default_argument_parser().parse_args()
     with exit_on_error(ValueError):
         processes = engine.number_of_processes(args.num_gpus)
-    try:
-        launch(
-            main,
-            processes,
-            num_machines=args.num_machines,
-            machine_rank=args.machine_rank,
-            dist_url=args.dist_url,
-            args=(args,),
-        )
-    except ProcessExitedException as error:
-        if error.exit_code < 0:  # killed: nobody has told why
-            raise
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    alone = processes * args.num_machines == 1
+    with contextlib.nullcontext() if alone else passing_on(signal_children) as passed:
+        try:
+            launch(
+                main,
+                processes,
+                num_machines=args.num_machines,
+                machine_rank=args.machine_rank,
+                dist_url=args.dist_url,
+                args=(args,),
+            )
+        except ProcessExitedException as error:
+            if error.exit_code > 0:
+                sys.exit(error.exit_code)
+            if passed and passed.received:
+                sys.exit(128 + passed.received)
+            name = signal.Signals(-error.exit_code).name
+            print(f"error: a training process was ended by {name}", file=sys.stderr)
+            sys.exit(128 - error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
 
 
 if __name__ == "__main__":

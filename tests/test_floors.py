@@ -18,7 +18,7 @@ DETECTRON2 = ("detectron2", "fvcore", "iopath", "omegaconf", "hydra", "yacs")
 MAY_IMPORT = {
     "layers": ("torch", "torchvision.ops"),
     "methods": ("torch", "torchvision.ops", "sepc.layers"),
-    "checkpoint": ("torch", "numpy"),  # pickles of others hold arrays
+    "checkpoint": ("torch", "numpy", "sepc.files"),  # pickles of others hold arrays
     "data": ("PIL", "tqdm", "sepc.files"),  # tqdm where it is installed
 }
 

@@ -24,9 +24,9 @@ from detectron2.utils.logger import setup_logger
 from torch import nn
 
 from sepc.averaging import State, greedy_average, uniform_average
+from sepc.checkpoint.writing import write_data
 from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of, calibrate, norms_to_calibrate
-from sepc.files import atomic_write
 from sepc.program import exit_status
 
 
@@ -50,8 +50,7 @@ def average_checkpoints(args: argparse.Namespace) -> str:
     facts = {"averaged": [args.weights[i] for i in taken], "calibrated_on": 0}
     if args.images:
         facts["calibrated_on"] = _calibrate(cfg, model, args.images)
-    with atomic_write(args.output) as partial, partial.open("wb") as file:
-        torch.save({"model": model.state_dict(), "average": facts}, file)
+    write_data({"model": model.state_dict(), "average": facts}, args.output)
     return f"{args.output}: " + ", ".join(f"{key} {value}" for key, value in facts.items())
 
 

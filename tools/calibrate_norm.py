@@ -17,14 +17,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import torch
 from detectron2.config import instantiate
 from detectron2.utils.logger import setup_logger
 
+from sepc.checkpoint.writing import write_data
 from sepc.d2 import engine
 from sepc.d2.calibrate import NORMS, batches_of, calibrate
 from sepc.d2.datasets import check_registered
-from sepc.files import atomic_write
 from sepc.program import exit_status
 
 
@@ -44,8 +43,7 @@ def calibrate_checkpoint(args: argparse.Namespace) -> str:
     settings = {"alpha": args.alpha, "norms": args.norms}
     calibrate(model, batches, num_batches=count, progress=True, **settings)
     settings |= {"dataset": dataset, "images": count * batch_size}
-    with atomic_write(target) as partial, partial.open("wb") as file:
-        torch.save({"model": model.state_dict(), "calibration": settings}, file)
+    write_data({"model": model.state_dict(), "calibration": settings}, target)
     return f"{target}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
 
 

@@ -40,8 +40,8 @@ from sepc.checkpoint.settings import (
 )
 from sepc.d2 import mmdet1
 from sepc.d2.detectors.retinanet import RetinaNet
+from sepc.checkpoint.writing import write_data
 from sepc.d2.engine import dataset_names, load_config
-from sepc.files import atomic_write
 from sepc.program import exit_status
 
 IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # R, G, B; 0..255
@@ -160,8 +160,7 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(f"{old} -> {new}" for old, new in report.mapped.items()))
     print(report)
     report.check()
-    with atomic_write(args.output) as partial, partial.open("wb") as file:
-        torch.save(content, file)
+    write_data(content, args.output)
     print(f"wrote {args.output} in {time.monotonic() - start:.1f} s")
 
 

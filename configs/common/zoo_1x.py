@@ -2,12 +2,11 @@
 
 from detectron2 import model_zoo
 
-from sepc.d2.engine import build_train_loader
-
+from .data.loaders import use_own_loaders
 from .train import train
 
 _zoo = model_zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")
 dataloader, lr_multiplier, optimizer = _zoo.dataloader, _zoo.lr_multiplier, _zoo.optimizer
 
-dataloader.train._target_ = build_train_loader  # continues exactly where a training stopped
+use_own_loaders(dataloader)
 train.init_checkpoint = _zoo.train.init_checkpoint  # MSRA's R-50: BGR, strides in the 1x1

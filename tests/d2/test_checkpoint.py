@@ -4,9 +4,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from iopath.common.file_io import PathHandler, PathManager
 from torch import nn
 
-from sepc.d2.engine import Checkpointer
+from sepc.d2.engine import Checkpointer, PeriodicCheckpointer
 
 
 def make_model(classes=3):
@@ -140,3 +141,92 @@ def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"checkpoint not found: .*none.pth"):
         checkpointer.load(str(tmp_path / "none.pth"))
     assert checkpointer.load("") == {}
+
+
+class Remote(PathHandler):
+    """Handler of a prefix, over a local folder."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = str(folder)
+
+    def _get_supported_prefixes(self):
+        return ["remote://"]
+
+    def _get_local_path(self, path, force=False, **kwargs):
+        return path.replace("remote://", self.folder + "/")
+
+    def _open(self, path, mode="r", buffering=-1, **kwargs):
+        return open(self._get_local_path(path), mode, buffering=buffering, **kwargs)
+
+    def _exists(self, path, **kwargs):
+        return os.path.exists(self._get_local_path(path))
+
+    _isfile = _exists
+
+
+def test_prefix_of_a_path_manager_is_written_and_read_through_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "far").mkdir()
+    model, other = make_model(), make_model()
+    for which in (model, other):
+        checkpointer = Checkpointer(which, "remote://")
+        checkpointer.path_manager = PathManager()
+        checkpointer.path_manager.register_handler(Remote(tmp_path / "far"))
+        if which is model:
+            checkpointer.save("model_0000003", iteration=3)
+    assert sorted(os.listdir("far")) == ["last_checkpoint", "model_0000003.pth"]
+    assert os.listdir(".") == ["far"]
+    last = checkpointer.get_checkpoint_file()
+    assert last == "remote://model_0000003.pth"
+    assert checkpointer.load(last, strict=True)["iteration"] == 3
+    torch.testing.assert_close(other.state_dict(), model.state_dict())
+
+
+@pytest.mark.parametrize(
+    "name", ["../model.pth", "/tmp/model.pth", "..", "", "a\nb", "a\\b", "a\0"]
+)
+def test_last_checkpoint_stays_in_its_folder(tmp_path, name):
+    Checkpointer(make_model(), str(tmp_path)).save("model")
+    (tmp_path / "last_checkpoint").write_text(name)
+    with pytest.raises(ValueError, match=r"last_checkpoint: expected the name of a file in its"):
+        Checkpointer(make_model(), str(tmp_path)).get_checkpoint_file()
+
+
+@pytest.mark.parametrize("folder", ["what?x=1", "a#b", "a b;c", "50%", "new\nline", "ü"])
+def test_folders_that_would_be_other_addresses(tmp_path, folder):
+    model, other = make_model(), make_model()
+    Checkpointer(model, str(tmp_path / folder)).save("model")
+    checkpointer = Checkpointer(other, str(tmp_path / folder))
+    checkpointer.load(checkpointer.get_checkpoint_file(), strict=True)
+    torch.testing.assert_close(other.state_dict(), model.state_dict())
+
+
+def test_weights_can_be_loaded_without_a_file():
+    model, other = make_model(), make_model()
+    Checkpointer(other)._load_model({"model": dict(model.state_dict())})
+    torch.testing.assert_close(other.state_dict(), model.state_dict())
+    with pytest.raises(ValueError, match=r"^the checkpoint has other shapes than the model: "):
+        Checkpointer(make_model(5))._load_model({"model": dict(model.state_dict())})
+
+
+def test_checkpoints_from_before_a_resume_are_counted(tmp_path):
+    class Loop:
+        start_iter, max_iter = 6, 10
+
+    checkpointer = Checkpointer(make_model(), str(tmp_path))
+    for name in ("model_0000001", "model_0000003", "model_0000005", "model_0000009", "other"):
+        checkpointer.save(name)
+    hook = PeriodicCheckpointer(checkpointer, 2, max_to_keep=2)
+    hook.trainer = Loop
+    hook.before_train()
+    names = ["model_0000003.pth", "model_0000005.pth", "model_0000009.pth"]
+    assert checkpointer.saved_names() == names
+    hook.step(7)
+    assert checkpointer.saved_names() == [*names[1:2], "model_0000007.pth", "model_0000009.pth"]
+    hook.step(9)
+    assert checkpointer.saved_names() == [
+        "model_0000007.pth",
+        "model_0000009.pth",
+        "model_final.pth",
+    ]

@@ -13,7 +13,7 @@ from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
 
 from quickstart.data import SHAPES, write_dataset
 from sepc.d2 import datasets
-from sepc.d2.engine import seed_train_loader
+from sepc.d2.engine import complete_train_loader
 
 from .helpers import ROOT
 
@@ -93,10 +93,10 @@ def test_training_goes_by_one_seed(loader, expected):
     cfg = LazyConfig.load(str(ROOT / "configs" / "quickstart" / "retinanet_sepc.py"))
     cfg.train.seed = 7
     cfg.dataloader.train.update(loader)
-    seed_train_loader(cfg)
+    complete_train_loader(cfg)
     assert cfg.dataloader.train.seed == expected
     cfg.dataloader.train = {"_target_": "detectron2.data.build_detection_train_loader"}
-    seed_train_loader(cfg)
+    complete_train_loader(cfg)
     assert "seed" not in cfg.dataloader.train
 
 

@@ -230,3 +230,85 @@ def test_rewind_metrics(tmp_path):
     assert not path.exists()
     assert (tmp_path / "metrics.json.old").read_text() == "".join(lines[:2])
     engine.rewind_metrics(str(path), 0)  # nothing there is fine
+
+
+def test_rewind_keeps_the_last_evaluation_of_a_training_that_goes_on(tmp_path):
+    path = tmp_path / "metrics.json"
+    rows = ['{"iteration": 3, "total_loss": 1.0}\n', '{"iteration": 4, "bbox/AP": 1.0}\n']
+    path.write_text("".join(rows) + '{"iteration": 4, "total_loss": 1.0}\n[1]\n')
+    engine.rewind_metrics(str(path), 4, ended=True)
+    assert path.read_text() == "".join(rows)
+    engine.rewind_metrics(str(path), 4)
+    assert path.read_text() == rows[0]
+
+
+ODD = [
+    "a\nb",
+    "it's",
+    'say "x"',
+    "ü 训练",
+    "50%",
+    "a=b",
+    "a,b",
+    "{x}",
+    "$HOME",
+    "a b ",
+    "-x",
+    "a\tb",
+]
+
+
+@pytest.mark.parametrize("name", [*ODD, "x/", "x/../y", "~/x"])
+def test_odd_output_folders_are_made(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = engine.check_output_dir(name)
+    assert os.path.isdir(path)
+    assert not os.path.exists("~")
+
+
+def test_output_folders_that_cannot_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "lost").symlink_to("nowhere/at/all")
+    for name, reason in {
+        "file": "it is a file",
+        "file/x": "Not a directory",
+        "loop": ".*",
+        "loop/x": "symbolic links",
+        "lost": ".*",
+        "x" * 300: "File name too long",
+        "x/" * 3000: "File name too long",
+    }.items():
+        with pytest.raises(
+            OSError, match=f"cannot write to the output folder {name[:9]}.*{reason}"
+        ):
+            engine.check_output_dir(name)
+    for name in ("a\0b", "s3://bucket/x", "run.txt", "run.log/", "\udc80"):
+        with pytest.raises((ValueError, OSError)):
+            engine.check_output_dir(name)
+
+
+def test_log_that_cannot_be_written_is_one_error_and_lets_go(tmp_path):
+    path = str(tmp_path / "log.txt")
+    logger = logging.getLogger("sepc")
+    handler = logging.StreamHandler(open("/dev/full", "w"))  # noqa: SIM115
+    handler.stream = Renamed(handler.stream, path)
+    logger.addHandler(handler)
+    engine.stop_on_full_disk(path)
+    with pytest.raises(OSError, match="No space left") as error:
+        logger.error("text")
+    assert error.value.filename == path
+    assert handler not in logger.handlers
+    logger.error("goes on")
+
+
+class Renamed:
+    """A stream on a full disk, under another name."""
+
+    def __init__(self, stream, name):
+        self._stream, self.name = stream, name
+
+    def __getattr__(self, attribute):
+        return getattr(self._stream, attribute)

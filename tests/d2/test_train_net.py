@@ -13,6 +13,7 @@ from detectron2.engine import default_argument_parser
 from detectron2.modeling.meta_arch import RetinaNet
 
 import train_net
+from sepc.metrics import read_rows
 
 from .helpers import CONFIGS, ROOT, tiny_overrides
 
@@ -30,23 +31,17 @@ def weights(path):
     return torch.load(path, weights_only=True)["model"]
 
 
-def distance(resumed, straight):
-    """How far apart two trainings end, as a fraction of the way since their first checkpoint.
-
-    oneDNN's gradients differ in the last bit between two runs of one process, so that two equal
-    trainings end up to 1e-3 of the way apart, and with other images about all of it.
-    """
-    start, end = (weights(straight / f"model_{name}.pth") for name in ("0000001", "final"))
-    others = weights(resumed / "model_final.pth")
-    floats = [name for name, value in end.items() if value.is_floating_point()]
-    apart = sum((others[n] - end[n]).square().sum() for n in floats).sqrt()
-    way = sum((end[n] - start[n]).square().sum() for n in floats).sqrt()
-    return float(apart / way)
+def assert_ends_equal(resumed, straight):
+    """Bit for bit, in weights, optimizer, normalizers of losses and random numbers."""
+    states = [torch.load(x / "model_final.pth", weights_only=True) for x in (resumed, straight)]
+    for parts in zip(*map(compared, states), strict=True):
+        torch.testing.assert_close(*parts, rtol=0, atol=0)
 
 
-def loss_normalizer(folder):
-    state = torch.load(folder / "model_final.pth", weights_only=True)
-    return state["trainer"]["processes"][0]["loss_normalizers"][""]
+def compared(state):
+    process = state["trainer"]["processes"][0]
+    optimizer = state["trainer"]["optimizer"]["state"]
+    return state["model"], optimizer, process["loss_normalizers"], process["rng"]["torch"]
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +79,7 @@ def test_resume_equals_an_uninterrupted_training(trained, tmp_path, monkeypatch,
     monkeypatch.undo()
     run(tmp_path, "--resume", **{"dataloader.train.num_workers": workers})
 
-    assert distance(tmp_path, trained) < 0.02
-    assert loss_normalizer(tmp_path) == pytest.approx(loss_normalizer(trained), rel=1e-6)
+    assert_ends_equal(tmp_path, trained)
     lines = (tmp_path / "metrics.json").read_text().splitlines()
     iterations = [json.loads(line)["iteration"] for line in lines if "total_loss" in line]
     assert iterations == [0, 1, 2, 3]
@@ -115,14 +109,13 @@ def test_resume_of_accumulated_batches_sees_the_images_of_a_straight_training(
     seen.clear()
     run(tmp_path / "resumed", "--resume", **{"train.accumulate": 3})
     assert seen == straight[6:]
-    assert distance(tmp_path / "resumed", tmp_path / "straight") < 0.02
+    assert_ends_equal(tmp_path / "resumed", tmp_path / "straight")
     rates = [[x["lr"] for x in losses_of(tmp_path / name)] for name in ("straight", "resumed")]
     assert rates[1] == rates[0][2:]
 
 
 def losses_of(folder):
-    lines = (folder / "metrics.json").read_text().splitlines()
-    return [x for x in map(json.loads, lines) if "total_loss" in x]
+    return [row for row in read_rows(folder / "metrics.json") if "total_loss" in row]
 
 
 def test_resume_continues_the_loss_normalizer(trained):
@@ -138,6 +131,92 @@ def test_finished_training_is_not_repeated(trained):
     assert "AP" in run(trained, "--resume")["bbox"]
     assert os.path.getmtime(trained / "model_final.pth") == stamp
     torch.testing.assert_close(weights(trained / "model_final.pth"), before)
+
+
+def evaluations(folder):
+    return [row["iteration"] for row in read_rows(folder / "metrics.json") if "bbox/AP" in row]
+
+
+def copy_of(trained, folder, last=None):
+    """A training to resume, from its newest checkpoint or from the one that is named."""
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns(".lock"))
+    if last:
+        (folder / "last_checkpoint").write_text(last)
+    return folder
+
+
+class Killed(BaseException):
+    """In place of a SIGKILL, which leaves no time for anything."""
+
+
+@pytest.mark.parametrize(
+    ("kill_at", "max_iter"), [(1, 4), (2, 4), pytest.param(2, 5, marks=pytest.mark.slow)]
+)
+def test_killed_evaluation_is_made_up(trained, tmp_path, monkeypatch, kill_at, max_iter):
+    """In the first evaluation, of iteration 1; in that of the end; and prolonged after it."""
+    calls, evaluate = [], train_net.engine.evaluate
+
+    def kill(*args):
+        calls.append(1)
+        if len(calls) == kill_at:
+            raise Killed
+        return evaluate(*args)
+
+    monkeypatch.setattr(train_net.engine, "evaluate", kill)
+    with pytest.raises(Killed):
+        run(tmp_path, **{"train.eval_period": 2})
+    monkeypatch.undo()
+    with (tmp_path / "metrics.json").open("a") as file:
+        file.write('{"iteration": 4, "bb')
+    run(tmp_path, "--resume", **{"train.eval_period": 2, "train.max_iter": max_iter})
+    assert evaluations(tmp_path) == ([1, 4] if max_iter == 4 else [1, 4, 5])
+    assert [x["iteration"] for x in losses_of(tmp_path)] == list(range(max_iter))
+
+
+def test_changed_settings_are_used_or_refused_by_name(trained, tmp_path, capsys):
+    folder = copy_of(trained, tmp_path / "out", "model_0000001.pth")
+    for key, value, told in [
+        ("train.seed", 7, "train.seed 1 -> 7"),
+        ("dataloader.train.total_batch_size", 4, "total_batch_size 2 -> 4"),
+        ("dataloader.train.dataset.names", "tiny_val", "dataset.names tiny_train -> tiny_val"),
+        ("optimizer._target_", "torch.optim.Adam", "optimizer._target_ torch.optim"),
+    ]:
+        with pytest.raises(SystemExit, match="2"):
+            run(folder, "--resume", **{key: value})
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("error: --resume: a training keeps ") and told in error
+    changes = {"optimizer.lr": 1e-5, "optimizer.weight_decay": 0.5, "train.max_iter": 3}
+    run(folder, "--resume", **changes)
+    state = torch.load(folder / "model_final.pth", weights_only=True)["trainer"]["optimizer"]
+    assert all(group["initial_lr"] == 1e-5 for group in state["param_groups"])
+    assert all(group["weight_decay"] in (0.5, 0.0) for group in state["param_groups"])
+    line = next(x for x in capsys.readouterr().out.splitlines() if "Changed from iteration 2" in x)
+    assert re.search(r"optimizer.lr 0.00\d+ -> 1e-05", line) and "train.max_iter 4 -> 3" in line
+    assert losses_of(folder)[-1]["lr"] <= 1e-5
+
+
+def test_resume_where_the_last_checkpoint_is_not_named(trained, tmp_path, capsys):
+    folder = copy_of(trained, tmp_path / "out")
+    (folder / "last_checkpoint").unlink()
+    with pytest.raises(SystemExit, match="2"):
+        run(folder, "--resume")
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "has checkpoints and no file last_checkpoint" in error and "model_final.pth" in error
+    run(tmp_path / "new", "--resume", **{"train.max_iter": 1, "dataloader.test": "null"})
+    told = capsys.readouterr().out
+    assert "--resume: no checkpoint in" in told and "No validation set" in told
+
+
+def test_checkpoint_without_its_settings_is_continued(trained, tmp_path, capsys):
+    """As an earlier version wrote it: without a digest, too."""
+    folder = copy_of(trained, tmp_path / "out", "model_0000001.pth")
+    state = torch.load(folder / "model_0000001.pth", weights_only=True)
+    del state["settings"]
+    torch.save(state, folder / "model_0000001.pth")
+    run(folder, "--resume", **{"optimizer.lr": 1e-5, "train.max_iter": 3})
+    told = capsys.readouterr().out
+    assert "does not note its settings" in told
+    assert re.search(r"Changed from iteration 2 on: lr 0.00\d+ -> 1e-05", told)
 
 
 def test_eval_only(trained, tmp_path):
@@ -172,12 +251,24 @@ def test_not_finite_loss_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypa
     [
         (["--eval-only"], {}, "expected train.init_checkpoint=FILE, got none"),
         (["--eval-only"], {"train.init_checkpoint": "no/file.pth"}, "checkpoint not found: no/"),
+        (
+            ["--eval-only"],
+            {"train.init_checkpoint": "x", "dataloader.test": "null"},
+            "a validation",
+        ),
+        (
+            [],
+            {"dataloader.test.dataset.names": "[tiny_val,tiny_train]"},
+            "got tiny_val, tiny_train",
+        ),
+        ([], {"optimizer.lr": "abc"}, "optimizer.lr: expected a number above 0, got 'abc'"),
+        ([], {"+optimizer.rate": 1}, "optimizer can't be built from its settings: .*'rate'"),
         ([], {"dataloader.train.dataset.names": "no_data"}, "'no_data'"),
         ([], {"train.output_dir": "/dev/null/out"}, "cannot write to the output folder /dev/null"),
         ([], {"model.head.trunk.variant": "sepcc"}, "unknown variant: .*'sepcc'"),
         ([], {"+train.winograd": True}, "train.winograd: expected False, .* got True"),
         ([], {"train.max_itr": 3}, "did you mean 'train.max_iter'"),
-        ([], {"dataloader.train.total_batch_size": 0}, "total_batch_size must be .*got 0"),
+        ([], {"dataloader.train.total_batch_size": 0}, "total_batch_size: expected .*got 0"),
     ],
 )
 def test_what_a_user_can_correct_is_one_line(

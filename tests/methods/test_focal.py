@@ -1,3 +1,4 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -29,3 +30,18 @@ def test_ignored_anchors_have_no_loss_and_no_gradient() -> None:
     assert not loss[0].any() and loss[1].all()
     loss.sum().backward()
     assert not logits.grad[0].any() and logits.grad[1].all()
+
+
+@pytest.mark.parametrize("gamma", [2.0, 1.5])
+def test_value_and_gradient_are_those_of_fvcore(gamma) -> None:
+    fvcore = pytest.importorskip("fvcore.nn")
+    logits = (torch.randn(50, 7) * 8).requires_grad_()
+    labels = torch.randint(-1, 8, (50,))
+    targets = F.one_hot(labels[labels >= 0], 8)[:, :7].float()
+    expected = fvcore.sigmoid_focal_loss(
+        logits[labels >= 0], targets, alpha=0.25, gamma=gamma, reduction="sum"
+    )
+    found = focal_loss(logits, labels, alpha=0.25, gamma=gamma).sum()
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(x, logits)[0] for x in (found, expected)]
+    torch.testing.assert_close(*gradients)

@@ -2,10 +2,10 @@
 
 from detectron2 import model_zoo
 
-from sepc.d2.engine import build_train_loader
+from .loaders import use_own_loaders
 
 dataloader = model_zoo.get_config("common/data/coco.py").dataloader
-dataloader.train._target_ = build_train_loader  # continues exactly where a training stopped
+use_own_loaders(dataloader)
 dataloader.train.mapper.use_instance_mask = False  # boxes only
 dataloader.train.mapper.image_format = "RGB"
 dataloader.train.mapper.augmentations[0].short_edge_length = 800  # Detectron2: 640 to 800

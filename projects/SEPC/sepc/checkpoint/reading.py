@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .digest import check_digest
 from .safe_pickle import load_pickle, numpy_constructors
 
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")
@@ -64,6 +65,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 def read_data(path: str | os.PathLike[str]) -> Any:
     """Read a ``.pkl`` file or a file of ``torch.save`` that holds data and nothing else.
 
+    What its writer noted of its content is checked first, see :mod:`.digest`.
+
     Raises:
         ValueError: if it is damaged, of another kind, or asks for code to be run.
     """
@@ -72,6 +75,10 @@ def read_data(path: str | os.PathLike[str]) -> Any:
         if path.suffix == ".pkl":
             with path.open("rb") as file:
                 return load_pickle(file)
+        with path.open("rb") as file:
+            is_archive = file.read(2) == b"PK"
+        if is_archive:
+            check_digest(path)
         with _numpy_allowed():
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes of its readers

@@ -75,7 +75,7 @@ def diagnose_config(
     """
     loaders, model = cfg.dataloader, cfg.model
     sets = find_sets(dataset_names(loaders.train)) if training else []
-    sets += find_sets(dataset_names(loaders.test), evaluation=True)
+    sets += find_sets(dataset_names(loaders.get("test")), evaluation=True)
     return diagnose(
         sets,
         masks=_reads_masks(cfg),
@@ -107,5 +107,5 @@ def check_data(cfg: DictConfig, *, training: bool, show_progress: bool = True) -
 
 
 def _reads_masks(cfg: DictConfig) -> bool:
-    loaders = (cfg.dataloader.get("train", {}), cfg.dataloader.test)
-    return any(x.get("mapper", {}).get("use_instance_mask", False) for x in loaders)
+    loaders = (cfg.dataloader.get("train"), cfg.dataloader.get("test"))
+    return any(x.get("mapper", {}).get("use_instance_mask", False) for x in loaders if x)

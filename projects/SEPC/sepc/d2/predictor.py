@@ -11,6 +11,7 @@ from typing import Any
 import detectron2.data.transforms as T
 import numpy as np
 import torch
+import yaml
 from detectron2.config import get_cfg, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
@@ -152,9 +153,9 @@ def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], 
     cfg = get_cfg()
     add_sepc_config(cfg)
     try:
-        cfg.merge_from_file(path)
+        cfg.merge_from_file(path, allow_unsafe=False)
         cfg.merge_from_list(list(overrides))
-    except (KeyError, AssertionError) as error:
+    except (KeyError, AssertionError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {error}") from error
     if not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"

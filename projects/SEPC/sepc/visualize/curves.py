@@ -1,14 +1,13 @@
 """Plots of losses, learning rate and AP over the iterations of a training."""
 
-import json
 import math
 import os
 from collections.abc import Callable, Mapping
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write
+from ..metrics import read_rows
 from .drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 Series = tuple[list[int], list[float]]
@@ -34,15 +33,10 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
         ValueError: if no line of it can be read.
     """
     values: dict[str, dict[int, float]] = {}
-    for line in Path(path).read_text().splitlines():
-        try:
-            entry = json.loads(line)
-            iteration = int(entry["iteration"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        for name, value in entry.items():
+    for row in read_rows(path):
+        for name, value in row.items():
             if name != "iteration" and isinstance(value, int | float) and math.isfinite(value):
-                values.setdefault(name, {})[iteration] = float(value)
+                values.setdefault(name, {})[row["iteration"]] = float(value)
     if not values:
         raise ValueError(f'{path}: expected lines of JSON with an "iteration", found none')
     return {

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
+import torch
 from detectron2.modeling import meta_arch
+from detectron2.structures import Boxes
 from torch import Tensor
+from torch.nn import functional as F
 
 from .base import LevelPredictions, PyramidDetector, flatten_levels, lay_anchors, scores_above
+from .dense_losses import dense_losses
 
 
 class FCOS(PyramidDetector, meta_arch.FCOS):
@@ -13,6 +17,37 @@ class FCOS(PyramidDetector, meta_arch.FCOS):
 
     Its head is Detectron2's ``FCOSHead`` or a :class:`.heads.CenternessHead`.
     """
+
+    def losses(
+        self,
+        anchors: list[Boxes],
+        pred_logits: Sequence[Tensor],
+        gt_labels: Sequence[Tensor],
+        pred_anchor_deltas: list[Tensor],
+        gt_boxes: list[Tensor],
+        pred_centerness: Sequence[Tensor],
+    ) -> dict[str, Tensor]:
+        """Losses as Detectron2's, see :mod:`.dense_losses`."""
+        found = dense_losses(
+            self,
+            anchors,
+            pred_logits,
+            gt_labels,
+            pred_anchor_deltas,
+            gt_boxes,
+            first_normalizer=300,
+            box_reg_loss_type="giou",
+        )
+        centerness = F.binary_cross_entropy_with_logits(
+            torch.cat(list(pred_centerness), dim=1).squeeze(dim=2)[found.positive],
+            self.compute_ctrness_targets(anchors, gt_boxes)[found.positive],
+            reduction="sum",
+        )
+        return {
+            "loss_fcos_cls": found.cls,
+            "loss_fcos_loc": found.box,
+            "loss_fcos_ctr": centerness / found.normalizer,
+        }
 
     def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
         return fcos_levels(self, predictions)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectron2.modeling import meta_arch
+from detectron2.structures import Boxes
 from torch import Tensor
 
 from ..mmdet1 import InclusiveBoxes
 from .base import LevelPredictions, PyramidDetector, flatten_levels, lay_anchors, scores_above
+from .dense_losses import dense_losses
 
 
 class RetinaNet(PyramidDetector, InclusiveBoxes, meta_arch.RetinaNet):
@@ -22,6 +24,28 @@ class RetinaNet(PyramidDetector, InclusiveBoxes, meta_arch.RetinaNet):
         """
         super().__init__(**kwargs)
         self.inclusive_boxes = inclusive_boxes
+
+    def losses(
+        self,
+        anchors: list[Boxes],
+        pred_logits: Sequence[Tensor],
+        gt_labels: Sequence[Tensor],
+        pred_anchor_deltas: list[Tensor],
+        gt_boxes: list[Tensor],
+    ) -> dict[str, Tensor]:
+        """Losses as Detectron2's, see :mod:`.dense_losses`."""
+        found = dense_losses(
+            self,
+            anchors,
+            pred_logits,
+            gt_labels,
+            pred_anchor_deltas,
+            gt_boxes,
+            first_normalizer=100,
+            box_reg_loss_type=self.box_reg_loss_type,
+            smooth_l1_beta=self.smooth_l1_beta,
+        )
+        return {"loss_cls": found.cls, "loss_box_reg": found.box}
 
     def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
         return retinanet_levels(self, predictions)

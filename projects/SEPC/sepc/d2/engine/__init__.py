@@ -9,42 +9,60 @@ evaluation.
 """
 
 from .averaging import averaged_weights, evaluate_training
-from .checkpoint import Checkpointer
-from .config import default_output_dir, load_config
-from .data_stream import TrainingStream, build_train_loader
-from .evaluation import evaluate
+from .bad_images import BadImageError
+from .checkpoint import Checkpointer, PeriodicCheckpointer
+from .config import build, default_output_dir, load_config
+from .data_stream import TrainingStream, build_test_loader, build_train_loader
+from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
+from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter, rewind_metrics
+from .resume import Settings, continue_or_start
 from .setup import (
     amp_dtype,
     check_output_dir,
+    claim_output_dir,
     dataset_names,
     number_of_processes,
-    rewind_metrics,
-    seed_train_loader,
+    complete_train_loader,
+    stop_on_full_disk,
     use_available_device,
     warn_small_batch,
 )
 from .trainer import Trainer
 
 __all__ = [
+    "BadImageError",
     "Checkpointer",
+    "EarlyWriter",
     "EvalHook",
+    "MetricsWriter",
+    "PeriodicCheckpointer",
+    "Settings",
     "StopOnSignal",
+    "TensorBoardWriter",
     "Trainer",
     "TrainingStopped",
     "TrainingStream",
     "amp_dtype",
     "averaged_weights",
+    "build",
+    "build_test_loader",
     "build_train_loader",
+    "check_evaluation",
     "check_output_dir",
+    "claim_output_dir",
+    "continue_or_start",
     "dataset_names",
     "default_output_dir",
     "evaluate",
     "evaluate_training",
+    "has_test_data",
     "load_config",
+    "make_up_evaluation",
     "number_of_processes",
     "rewind_metrics",
-    "seed_train_loader",
+    "complete_train_loader",
+    "stop_on_full_disk",
     "use_available_device",
     "warn_small_batch",
 ]

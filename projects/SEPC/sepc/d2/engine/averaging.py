@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from ...averaging import MovingAverage
-from ...files import atomic_write
+from ...checkpoint.writing import write_data
+from ...signals import StopSignals
 from .evaluation import evaluate
 
 FILE = "model_averaged.pth"
@@ -68,9 +69,7 @@ class AveragedWeights(HookBase):
         _fill(self._model, self._average.state)
         try:
             if comm.is_main_process():
-                path = os.path.join(output_dir, FILE)
-                with atomic_write(path) as partial, partial.open("wb") as file:
-                    torch.save({"model": self._model.state_dict()}, file)
+                write_data({"model": self._model.state_dict()}, os.path.join(output_dir, FILE))
             yield
         finally:
             _fill(self._model, own)
@@ -93,8 +92,11 @@ def averaged_weights(cfg: DictConfig, model: nn.Module) -> AveragedWeights | Non
 
 
 def evaluate_training(
-    cfg: DictConfig, model: nn.Module, averaged: AveragedWeights | None
+    cfg: DictConfig,
+    model: nn.Module,
+    averaged: AveragedWeights | None,
+    stop_signals: StopSignals | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model in training as :func:`evaluate`, by its averaged weights if it has some."""
     with averaged.applied(cfg.train.output_dir) if averaged else nullcontext():
-        return evaluate(cfg, model)
+        return evaluate(cfg, model, stop_signals)

@@ -1,25 +1,36 @@
 """Checkpoints: written whole or not at all, and checked against the model when they are read."""
 
 import os
+import re
+import shutil
+import tempfile
 from typing import Any
 from urllib.parse import parse_qs
 
-import torch
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.utils.file_io import PathManager
+from detectron2.engine import hooks
+from fvcore.common.checkpoint import Checkpointer as PlainCheckpointer
 
 from ...checkpoint.reading import read_data
 from ...checkpoint.report import some
+from ...checkpoint.writing import write_data
 from ...files import atomic_write
 from .classes import find_other_classes
 
+_NAME = re.compile(r"model_(\d{7}|final)\.pth")  # of what a training saves
+
 
 class Checkpointer(DetectionCheckpointer):
-    """Detectron2's checkpointer with atomic files and strict loading.
+    """Detectron2's checkpointer with atomic files, a digest in each, and strict loading.
 
     Call :meth:`save` in all processes: the state of the trainer may be gathered from them. Only
-    the main process writes.
+    the main process writes. A ``save_dir`` with a prefix that ``path_manager`` has a handler for is
+    written through it; what becomes of an interrupted write is then up to the handler.
     """
+
+    _path = "the checkpoint"
+    _strict = False
+    _allow_other_classes = False
 
     def save(self, name: str, **kwargs: Any) -> None:
         """Write model and checkpointables to ``{save_dir}/{name}.pth`` and mark it as the last.
@@ -36,14 +47,51 @@ class Checkpointer(DetectionCheckpointer):
             return
         path = os.path.join(self.save_dir, f"{name}.pth")
         self.logger.info(f"Saving checkpoint to {path}")
-        with atomic_write(path) as partial, partial.open("wb") as file:
-            torch.save(data, file)
+        if self._has_handler(path):
+            self._upload(data, path)
+        else:
+            write_data(data, path)
         self.tag_last_checkpoint(os.path.basename(path))
+
+    def _has_handler(self, path: str) -> bool:
+        return any(path.startswith(prefix) for prefix in self.path_manager._path_handlers)
+
+    def _upload(self, data: dict[str, Any], path: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            local = os.path.join(folder, "whole.pth")
+            write_data(data, local)
+            with open(local, "rb") as source, self.path_manager.open(path, "wb") as target:
+                shutil.copyfileobj(source, target)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
         """Write the name of the newest checkpoint to ``{save_dir}/last_checkpoint``."""
-        with atomic_write(os.path.join(self.save_dir, "last_checkpoint")) as partial:
+        path = os.path.join(self.save_dir, "last_checkpoint")
+        if self._has_handler(path):
+            super().tag_last_checkpoint(last_filename_basename)
+            return
+        with atomic_write(path) as partial:
             partial.write_text(last_filename_basename)
+
+    def get_checkpoint_file(self) -> str:
+        """Path of the newest checkpoint; empty where ``{save_dir}/last_checkpoint`` is missing.
+
+        Raises:
+            ValueError: if ``last_checkpoint`` holds anything but the name of a file beside it.
+        """
+        path = os.path.join(self.save_dir, "last_checkpoint")
+        if not self.path_manager.exists(path):
+            return ""
+        with self.path_manager.open(path, "r", encoding="utf-8", errors="replace") as file:
+            name = file.read(4096).strip()
+        if not name.isprintable() or name in ("", ".", "..") or re.search(r"[/\\]", name):
+            raise ValueError(f"{path}: expected the name of a file in its folder, got {name!r}")
+        return os.path.join(self.save_dir, name)
+
+    def saved_names(self) -> list[str]:
+        """Names of the checkpoints of trainings in ``save_dir``, oldest first."""
+        files = self.get_all_checkpoint_files() if self.path_manager.isdir(self.save_dir) else []
+        names = [name for name in map(os.path.basename, files) if _NAME.fullmatch(name)]
+        return sorted(names)  # by iteration, and the final one last
 
     def load(
         self,
@@ -75,13 +123,13 @@ class Checkpointer(DetectionCheckpointer):
         if not path:
             return {}
         self._strict, self._path, self._allow_other_classes = strict, path, allow_other_classes
-        local = PathManager.get_local_path(path.partition("?")[0])
+        local = path  # even with a "?" in it
+        if not os.path.isfile(local):
+            local = self.path_manager.get_local_path(path.partition("?")[0])
         if not os.path.isfile(local):
             raise FileNotFoundError(f"checkpoint not found: {path}")
-        try:
-            return super().load(path, checkpointables)
-        finally:
-            self._parsed_url_during_load = None
+        # Detectron2's own load takes a path for an address, and so apart
+        return PlainCheckpointer.load(self, local, checkpointables)
 
     def _load_file(self, filename: str) -> dict[str, Any]:
         """Read a file of Detectron2's formats as data alone: unlike there, no pickle runs code."""
@@ -98,7 +146,7 @@ class Checkpointer(DetectionCheckpointer):
                 "tools/convert_checkpoint.py makes one for this model of it"
             )
         loaded = data if "model" in data else {"model": data}
-        queries = parse_qs(self._path.partition("?")[2])
+        queries = {} if filename == self._path else parse_qs(self._path.partition("?")[2])
         if queries.pop("matching_heuristics", ["False"]) == ["True"]:
             loaded["matching_heuristics"] = True
         if queries:
@@ -141,6 +189,22 @@ class Checkpointer(DetectionCheckpointer):
         )
         missing = [key for key in incompatible.missing_keys if key not in found.keys]
         return incompatible._replace(missing_keys=missing, incorrect_shapes=[])
+
+
+class PeriodicCheckpointer(hooks.PeriodicCheckpointer):
+    """Detectron2's hook, whose ``max_to_keep`` also counts what was saved before a resume."""
+
+    def before_train(self) -> None:
+        """Find the checkpoints of the iterations before, and remove the oldest of too many."""
+        super().before_train()
+        if self.max_to_keep is None:
+            return
+        last = f"model_{self.trainer.start_iter:07d}.pth"
+        found = [name for name in self.checkpointer.saved_names() if name < last]
+        folder = self.checkpointer.save_dir
+        self.recent_checkpoints = [os.path.join(folder, name) for name in found]
+        while len(self.recent_checkpoints) > self.max_to_keep:
+            self.path_manager.rm(self.recent_checkpoints.pop(0))
 
 
 def _of_caffe2(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from detectron2.config import LazyConfig
+from detectron2.config import LazyConfig, instantiate
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from .values import check_values
+from .yaml_files import read_yaml
 
 REQUIRED_KEYS = ("model", "dataloader", "train", "optimizer", "lr_multiplier")
 DETECTRON2_OUTPUT_DIR = "./output"  # its default for every config
@@ -28,7 +31,9 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
 
     Raises:
         FileNotFoundError: if there is no such file; close names are given.
-        ValueError: if it is no config for training, or an override is malformed or names no key.
+        ValueError: if it is no config for training, an override is malformed or names no key, or
+            a value is of another kind than :data:`.values.KINDS` says; nothing of a YAML file
+            has been run.
     """
     if not path:
         raise ValueError("no config: expected --config-file FILE")
@@ -36,10 +41,7 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
         raise FileNotFoundError(f"config file not found: {path}{_near(path)}")
     if os.path.splitext(path)[1] not in (".py", ".yaml", ".yml"):
         raise ValueError(f"expected a config file that ends in .py or .yaml, got {path}")
-    try:
-        cfg = LazyConfig.load(path)
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not Python: {error} {error.__cause__ or ''}") from error
+    cfg = _read(path)
     missing = [key for key in REQUIRED_KEYS if key not in cfg]
     if missing:
         raise ValueError(
@@ -51,7 +53,37 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     _check_overrides(cfg, overrides)
     for override in overrides:
         cfg = _apply(cfg, override)
+    check_values(cfg)
     return cfg
+
+
+def _read(path: str) -> DictConfig:
+    if not path.endswith(".py"):
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: expected settings by name, got {type(content).__name__}")
+        return OmegaConf.create(content, flags={"allow_objects": True})
+    try:
+        return LazyConfig.load(path)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not Python: {error} {error.__cause__ or ''}") from error
+
+
+def build(cfg: DictConfig, key: str) -> Any:
+    """Instantiate a part of a config.
+
+    Args:
+        cfg: a whole config.
+        key: of the part, such as "optimizer".
+
+    Raises:
+        ValueError: if its class does not take what the config gives it; names the key.
+    """
+    try:
+        return instantiate(OmegaConf.select(cfg, key))
+    except (TypeError, AttributeError, AssertionError, LookupError, ArithmeticError) as error:
+        problem = str(error) or type(error).__name__
+        raise ValueError(f"{key} can't be built from its settings: {problem}") from error
 
 
 def _apply(cfg: DictConfig, override: str) -> DictConfig:

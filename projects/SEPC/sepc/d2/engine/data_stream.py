@@ -1,16 +1,25 @@
-"""Training data stream that continues where an interrupted training left it."""
+"""Loaders, and a training data stream that continues where an interrupted training left it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from detectron2.data import DatasetFromList, MapDataset, build_detection_train_loader
+from detectron2.data import (
+    DatasetFromList,
+    MapDataset,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
 from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset
 
+from ...signals import leave_stops_to_parent
+from .bad_images import BadImage, CheckedMapper
 from .rng import preserved_rng, seed_cpu
+
+MOST_BAD_IMAGES_IN_A_ROW = 100
 
 
 class TrainingStream(TrainingSampler):
@@ -73,7 +82,8 @@ class SeededDataset(Dataset):
     """Data set whose augmentations depend on the seed and the position in the stream alone.
 
     Augmentations then do not depend on the number of loader processes, nor on what was drawn
-    before, and a resumed training sees the images an uninterrupted one would have seen.
+    before, and a resumed training sees the images an uninterrupted one would have seen. In the
+    place of an image that is to be skipped stands the next one of the data set that can be used.
     """
 
     def __init__(self, dataset: Any, mapper: Callable, stream: TrainingStream) -> None:
@@ -85,9 +95,19 @@ class SeededDataset(Dataset):
 
     def __getitem__(self, item: tuple[int, int]) -> Any:
         position, index = item
-        with preserved_rng():
-            seed_cpu(self._stream.seed, position)
-            return self._mapped[index]
+        skipped: list[BadImage] = []
+        while len(skipped) < MOST_BAD_IMAGES_IN_A_ROW:
+            with preserved_rng():
+                seed_cpu(self._stream.seed, position)
+                found = self._mapped[(index + len(skipped)) % len(self)]
+            if not (isinstance(found, BadImage) and found.skip):
+                break
+            skipped.append(found)
+        else:
+            found = BadImage(f"{len(skipped)} images in a row, first {skipped[0].text}", skip=False)
+        for bad in reversed(skipped):
+            found = bad._replace(substitute=found)
+        return found
 
 
 def build_train_loader(
@@ -98,6 +118,7 @@ def build_train_loader(
     aspect_ratio_grouping: bool = True,
     num_workers: int = 0,
     seed: int | None = None,
+    skip_bad_images: bool = False,
     **kwargs: Any,
 ) -> DataLoader:
     """Build Detectron2's training loader over a :class:`TrainingStream`.
@@ -109,10 +130,13 @@ def build_train_loader(
         aspect_ratio_grouping: whether a batch is either all landscape or all portrait.
         num_workers: loader processes per training process.
         seed: of shuffle and augmentation; None or negative: a random one.
+        skip_bad_images: whether another image takes the place of one whose file can't be used.
         kwargs: for Detectron2's function.
 
     Returns:
-        a loader of endless batches, each a list of dicts; its attribute ``stream`` can be sought.
+        a loader of endless batches, each a list of dicts, and of a
+        :class:`~.bad_images.BadImage` where a file can't be used; its attribute ``stream`` can be
+        sought.
 
     Raises:
         ValueError: for an empty data set, or a batch that the processes cannot share evenly.
@@ -132,7 +156,11 @@ def build_train_loader(
         groups=[d["width"] > d["height"] for d in dataset] if aspect_ratio_grouping else None,
     )
     loader = build_detection_train_loader(
-        SeededDataset(DatasetFromList(dataset, copy=False), mapper, stream),
+        SeededDataset(
+            DatasetFromList(dataset, copy=False),
+            CheckedMapper(mapper, skip=skip_bad_images),
+            stream,
+        ),
         mapper=None,
         sampler=stream,
         total_batch_size=total_batch_size,
@@ -142,4 +170,22 @@ def build_train_loader(
         **kwargs,
     )
     loader.stream = stream
+    loader.worker_init_fn = leave_stops_to_parent  # Detectron2's seeds, which the stream does
+    return loader
+
+
+def build_test_loader(
+    *, mapper: Callable, skip_bad_images: bool = False, **kwargs: Any
+) -> DataLoader:
+    """Build Detectron2's test loader, with bad images as :func:`build_train_loader` has them.
+
+    Args:
+        mapper: see :func:`build_train_loader`.
+        skip_bad_images: whether to go on without images whose file can't be used.
+        kwargs: for Detectron2's function.
+    """
+    loader = build_detection_test_loader(
+        mapper=CheckedMapper(mapper, skip=skip_bad_images), **kwargs
+    )
+    loader.worker_init_fn = leave_stops_to_parent
     return loader

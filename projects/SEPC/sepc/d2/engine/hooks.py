@@ -1,18 +1,15 @@
 """Hooks that Detectron2's loop runs around each iteration."""
 
-import logging
 import signal
-import threading
-from typing import Any
+import sys
 
 import torch
-import torch.distributed as dist
 from detectron2.engine import HookBase, hooks
 from detectron2.utils import comm
 
+from .agreement import highest
+from .bad_images import BadImageError
 from .checkpoint import Checkpointer
-
-logger = logging.getLogger(__name__)
 
 
 class EvalHook(hooks.EvalHook):
@@ -25,24 +22,23 @@ class EvalHook(hooks.EvalHook):
 
 
 class TrainingStopped(KeyboardInterrupt):
-    """Signal that training ended early and in order; its checkpoint is written."""
+    """Signal that training, or an evaluation in it, ended early in all processes together."""
 
-    def __init__(self, iteration: int, signum: int) -> None:
-        super().__init__(
-            f"training stopped by {signal.Signals(signum).name} after iteration {iteration}; "
-            "its checkpoint is saved, --resume continues from it"
-        )
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"training stopped by {signal.Signals(signum).name}")
         self.signum = signum
 
 
 class StopOnSignal(HookBase):
-    """Stop all processes on SIGINT or SIGTERM, after the iteration and with a checkpoint.
+    """Stop all processes together, with a checkpoint of the last whole iteration.
 
-    A second signal ends the process at once, as it would without this hook; a checkpoint that was
-    being written is then dropped and the one before stays.
+    That is after an iteration in which a process got SIGINT or SIGTERM, and wherever an evaluation
+    raises :class:`TrainingStopped`, or a :class:`~.bad_images.BadImageError` ends the training. A
+    second signal ends the process at once; a checkpoint that was being written is then dropped and
+    the one before stays. See :class:`sepc.signals.StopSignals`.
+
+    Register it after the hooks whose state a checkpoint holds, and before :class:`EvalHook`.
     """
-
-    signals = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self, checkpointer: Checkpointer, device: torch.device) -> None:
         """
@@ -52,36 +48,25 @@ class StopOnSignal(HookBase):
         """
         self._checkpointer = checkpointer
         self._device = device
-        self._received = 0
-        self._handlers: dict[int, Any] = {}
+        self._complete = -1
 
     def before_train(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {s: signal.signal(s, self._receive) for s in self.signals}
-
-    def _receive(self, signum: int, frame: Any) -> None:
-        self._received = signum
-        self._restore_handlers()
-        logger.warning(
-            f"{signal.Signals(signum).name}: stopping after this iteration, "
-            "once more to stop at once"
-        )
-
-    def _restore_handlers(self) -> None:
-        for signum, handler in self._handlers.items():
-            signal.signal(signum, handler)
-        self._handlers = {}
+        self._complete = self.trainer.start_iter - 1
 
     def after_step(self) -> None:
-        received = self._received
-        if comm.get_world_size() > 1:
-            shared = torch.tensor(received, device=self._device)
-            dist.all_reduce(shared, dist.ReduceOp.MAX)
-            received = int(shared)
-        iteration = self.trainer.iter
-        if received and iteration + 1 < self.trainer.max_iter:
-            self._checkpointer.save(f"model_{iteration:07d}", iteration=iteration)
-            raise TrainingStopped(iteration, received)
+        self._complete = iteration = self.trainer.iter
+        signum = highest(self.trainer.stop_signals.received, self._device)
+        if signum and iteration + 1 < self.trainer.max_iter:
+            raise TrainingStopped(signum)
 
     def after_train(self) -> None:
-        self._restore_handlers()
+        stop = sys.exc_info()[1]  # Detectron2's loop calls this in its `finally`
+        if not isinstance(stop, (TrainingStopped, BadImageError)):
+            return
+        if self.trainer.start_iter <= self._complete < self.trainer.max_iter - 1:
+            self._checkpointer.save(f"model_{self._complete:07d}", iteration=self._complete)
+            stop.args = (
+                f"{stop} after iteration {self._complete}; its checkpoint is saved, "
+                "--resume continues from it",
+            )
+        comm.synchronize()  # none ends, and has the others ended, before the main one has saved

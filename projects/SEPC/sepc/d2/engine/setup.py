@@ -1,18 +1,21 @@
 """Checks and settings before anything is built."""
 
-import json
+import contextlib
+import functools
 import logging
 import os
+import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 
 import torch
 from detectron2.layers import NaiveSyncBatchNorm
 from detectron2.utils import comm
 from detectron2.utils.registry import locate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
-from ...files import atomic_write
+from ...files import errors_named, lock_folder, remove_partial_files
 from ...layers import EstimatedBatchNorm2d, LevelBatchNorm, PyramidNorm, SyncBatchNorm2d
 from .data_stream import build_train_loader
 
@@ -72,36 +75,100 @@ def amp_dtype(cfg: DictConfig, *, evaluation: bool = False) -> torch.dtype | Non
     return torch.float16 if name == "float16" and cfg.train.device != "cpu" else torch.bfloat16
 
 
-def check_output_dir(path: str) -> None:
+def check_output_dir(path: str) -> str:
     """Make the folder and write a file into it.
 
+    Args:
+        path: of the config; a leading ``~`` is the home folder.
+
+    Returns:
+        path to use in its place.
+
     Raises:
-        OSError: if either is not possible; names the folder.
+        ValueError: if it can be the name of no folder, or is an address.
+        OSError: if it can't be made or written; names the folder.
     """
+    path = os.path.expanduser(path)
+    if "://" in path:
+        raise ValueError(f"train.output_dir: expected a folder of this machine, got {path!r}")
+    if path.rstrip("/").endswith((".txt", ".log")):
+        # Detectron2's logger takes such a name for that of its file
+        raise ValueError(f"train.output_dir: expected no name of a text file, got {path!r}")
     try:
+        path.encode()  # logs name it
         os.makedirs(path, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise type(error)(f"cannot write to the output folder {path}: {error.strerror}") from error
+        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise type(error)(f"cannot write to the output folder {path}: {reason}") from error
+    except RecursionError as error:
+        raise OSError(f"cannot write to the output folder {path}: File name too long") from error
+    except ValueError as error:  # a null byte, or text that is no name for the file system
+        raise ValueError(f"train.output_dir: expected a folder, got {path!r}: {error}") from error
+    return path
 
 
-def dataset_names(loader: DictConfig) -> list[str]:
+def claim_output_dir(path: str) -> None:
+    """Keep other trainings out of the folder, and clear what a killed one left half-written.
+
+    Raises:
+        OSError: if another training is writing to it.
+    """
+    lock_folder(path)
+    if removed := remove_partial_files(path):
+        logger.info(f"Removed what a stopped process left half-written: {', '.join(removed)}")
+
+
+def stop_on_full_disk(path: str) -> None:
+    """Let a log file of Detectron2's loggers that can't be written stop the program.
+
+    Otherwise each message would print a traceback and be lost.
+
+    Args:
+        path: of the log file.
+    """
+    for _, handler in _handlers(path):
+        handler.handleError = functools.partial(_stop, path)  # type: ignore[method-assign]
+
+
+def _handlers(path: str) -> Iterator[tuple[logging.Logger, logging.StreamHandler]]:
+    for owner in map(logging.getLogger, ("detectron2", "fvcore", "sepc")):
+        for handler in owner.handlers:
+            stream = getattr(handler, "stream", None)
+            if isinstance(handler, logging.StreamHandler) and getattr(stream, "name", "") == path:
+                yield owner, handler
+
+
+def _stop(path: str, record: logging.LogRecord) -> None:
+    """Handle an error of a log file, in place of ``logging.Handler.handleError``."""
+    error = sys.exc_info()[1]
+    for owner, handler in list(_handlers(path)):
+        owner.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.stream.close()
+    with errors_named(path):
+        raise error or RuntimeError(record)
+
+
+def dataset_names(loader: DictConfig | None) -> list[str]:
     """Names of the registered data sets that the config of a loader asks for."""
-    dataset = loader.get("dataset")
-    names = dataset.get("names", []) if OmegaConf.is_dict(dataset) else []
+    dataset = {} if loader is None else loader.get("dataset")
+    names = dataset.get("names", []) if isinstance(dataset, Mapping) else []
     return [names] if isinstance(names, str) else list(names)
 
 
-def seed_train_loader(cfg: DictConfig) -> None:
-    """Let the training loader go by ``train.seed``, unless its config names a seed of its own.
+def complete_train_loader(cfg: DictConfig) -> None:
+    """Let the training loader go by ``train.seed`` and ``dataloader.skip_bad_images``.
 
-    Config files name none: Detectron2's data benchmark, which reads them, has no such argument.
+    Unless its config names them itself. Config files do not: Detectron2's data benchmark, which
+    reads them, has no such arguments.
     """
     loader = cfg.dataloader.train
     target = locate(loader._target_) if isinstance(loader._target_, str) else loader._target_
     if target is build_train_loader:
         loader.setdefault("seed", cfg.train.seed)
+        loader.setdefault("skip_bad_images", cfg.dataloader.get("skip_bad_images", False))
 
 
 def warn_small_batch(model: nn.Module, images: int, *, accumulate: int = 1) -> None:
@@ -133,26 +200,3 @@ def _takes_statistics_alone(norm: nn.Module) -> bool:
     estimated = isinstance(norm, EstimatedBatchNorm2d)
     is_bn = isinstance(norm, nn.BatchNorm2d) and not (synchronized or estimated)
     return is_bn and norm.training
-
-
-def rewind_metrics(path: str, start_iter: int) -> None:
-    """Make a ``metrics.json`` fit a training that starts at iteration ``start_iter``.
-
-    What was written at or after it will be repeated and goes, as does a last line that a crash
-    left incomplete. At 0 the whole file is set aside as ``metrics.json.old``.
-    """
-    if not os.path.isfile(path):
-        return
-    if start_iter == 0:
-        os.replace(path, path + ".old")
-        return
-    kept = []
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            try:
-                if json.loads(line)["iteration"] < start_iter:
-                    kept.append(line)
-            except (ValueError, KeyError):
-                logger.warning(f"{path}: dropped an incomplete line")
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(kept)

@@ -4,7 +4,8 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ...layers.fast.single_column import guard_strided_convs
+from ...signals import StopSignals, stops_blocked
+from .bad_images import BadImageError, BadImages, usable
 from .rng import get_rng_state, set_rng_state
 
 logger = logging.getLogger(__name__)
@@ -27,13 +30,19 @@ class Trainer(SimpleTrainer):
 
     Adds to Detectron2's ``SimpleTrainer``: autocast with gradient scaling, clipping of the
     unscaled gradients, the norm of the gradients among the metrics (``grad_norm``), a stop on
-    losses or gradients that are not finite *before* they reach the weights, gradient accumulation,
-    and a state that makes a resumed training equal to an uninterrupted one.
+    losses or gradients that are not finite *before* they reach the weights, a stop of all processes
+    on an image that can't be used, gradient accumulation, and a state that makes a resumed training
+    equal to an uninterrupted one.
 
     With ``accumulate`` the loss of an iteration is the mean over its batches. Whatever counts
     iterations, such as the schedule, counts steps. What a model takes from a batch it takes from
     each alone: the statistics of its norms are those of one batch, as without accumulation, and its
     running averages (of norms, and of Detectron2's number of positives) move with every batch.
+
+    Attributes:
+        stop_signals: SIGINT and SIGTERM while :meth:`train` runs; :class:`.hooks.StopOnSignal`
+            and :func:`.evaluation.evaluate` act on them.
+        bad_images: those skipped so far.
     """
 
     def __init__(
@@ -45,6 +54,8 @@ class Trainer(SimpleTrainer):
         amp_dtype: torch.dtype | None = None,
         grad_clip: Mapping[str, Any] | None = None,
         accumulate: int = 1,
+        gather_metric_period: int = 1,
+        async_write_metrics: bool = False,
     ) -> None:
         """
         Args:
@@ -54,14 +65,29 @@ class Trainer(SimpleTrainer):
             amp_dtype: precision of autocast; float16 scales the loss. None: no mixed precision.
             grad_clip: arguments of ``torch.nn.utils.clip_grad_norm_``: ``max_norm`` and, if
                 wanted, ``norm_type``. None: no clipping.
-            accumulate: batches per iteration.
+            accumulate: batches per iteration; they are loaded before the first is computed.
+            gather_metric_period: iterations from one to the next that gathers the losses of all
+                processes and logs them.
+            async_write_metrics: gather and log them in a thread, beside the optimizer's step.
+                Unlike Detectron2, it is done before the hooks run: these, too, talk to the other
+                processes, and write what is in the storage.
 
         Raises:
-            ValueError: fewer than one batch per iteration.
+            ValueError: fewer than one batch per iteration, or a period below 1.
         """
         if accumulate < 1:
             raise ValueError(f"train.accumulate: expected 1 or more, got {accumulate}")
-        super().__init__(model, data_loader, optimizer)
+        if gather_metric_period < 1:
+            raise ValueError(
+                f"gather_metric_period: expected 1 or more, got {gather_metric_period}"
+            )
+        super().__init__(
+            model,
+            data_loader,
+            optimizer,
+            gather_metric_period=gather_metric_period,
+            async_write_metrics=async_write_metrics,
+        )
         self.amp_dtype = amp_dtype
         self.accumulate = accumulate
         self.batches = 0  # seen since the training began
@@ -69,20 +95,27 @@ class Trainer(SimpleTrainer):
         self.device = next(model.parameters()).device
         if self.device.type == "cpu" and amp_dtype == torch.bfloat16:
             guard_strided_convs(model)
+        self.stop_signals = StopSignals("stopping after this iteration, once more to stop at once")
+        self.bad_images = BadImages(self.device)
+        self._metrics_written: Future | None = None
         self.grad_scaler = torch.amp.GradScaler(
             self.device.type, enabled=amp_dtype == torch.float16
         )
 
     def run_step(self) -> None:
-        """Take one step; FloatingPointError if a loss, or an unscaled gradient, is not finite."""
+        """Take one step.
+
+        Raises:
+            FloatingPointError: if a loss, or an unscaled gradient, is not finite.
+            BadImageError: if an image can't be used, and is not to be skipped.
+        """
+        start = time.perf_counter()
+        batches = self._load_batches()
+        data_time = time.perf_counter() - start
         self.optimizer.zero_grad()
-        data_time = 0.0
         losses: dict[str, Tensor] = {}
-        for batch in range(self.accumulate):
-            start = time.perf_counter()
-            data = next(self._data_loader_iter)
-            data_time += time.perf_counter() - start
-            with self._gradients_of_processes(added=batch + 1 == self.accumulate):
+        for number, data in enumerate(batches, start=1):
+            with self._gradients_of_processes(added=number == self.accumulate):
                 for name, loss in self._forward_and_backward(data).items():
                     losses[name] = losses[name] + loss if name in losses else loss
             self.batches += 1
@@ -91,9 +124,31 @@ class Trainer(SimpleTrainer):
         self.grad_scaler.unscale_(self.optimizer)
         grad_norm = self._clip_gradients(losses)
         get_event_storage().put_scalar("grad_norm", grad_norm)
-        self._write_metrics(losses, data_time)
+        if self.async_write_metrics:
+            self._metrics_written = self.concurrent_executor.submit(
+                self._write_metrics, losses, data_time, iter=self.iter
+            )
+        else:
+            self._write_metrics(losses, data_time)
         self.grad_scaler.step(self.optimizer)
         self.grad_scaler.update()
+
+    def after_step(self) -> None:
+        """Run the hooks, when what is written beside the step is written."""
+        if self._metrics_written:
+            self._metrics_written.result()
+        super().after_step()
+
+    @property
+    def _data_loader_iter(self) -> Iterator:
+        with stops_blocked():  # while loader processes start, which then see to it themselves
+            return super()._data_loader_iter
+
+    def _load_batches(self) -> list[Any]:
+        """Load the batches of an iteration, which all processes can use."""
+        loaded = [usable(next(self._data_loader_iter)) for _ in range(self.accumulate)]
+        self.bad_images.add([x for _, bad in loaded for x in bad])
+        return [batch for batch, _ in loaded]
 
     def _forward_and_backward(self, data: Any) -> dict[str, Tensor]:
         """Compute losses of one batch, as parts of the mean over the batches of the iteration."""
@@ -136,13 +191,15 @@ class Trainer(SimpleTrainer):
         return norm
 
     def train(self, start_iter: int, max_iter: int) -> None:
-        """Run Detectron2's loop. A stop for a value that is not finite is logged by the caller."""
+        """Run Detectron2's loop. What :meth:`run_step` raises is logged by the caller."""
         loop_logger = logging.getLogger("detectron2.engine.train_loop")
         loop_logger.addFilter(_is_unexpected)
         try:
-            super().train(start_iter, max_iter)
+            with self.stop_signals:
+                super().train(start_iter, max_iter)
         finally:
             loop_logger.removeFilter(_is_unexpected)
+            self.bad_images.report("others were trained on in their place")
 
     def state_dict(self) -> dict[str, Any]:
         """State of loop, optimizer, scaler, data stream and, per process, of what is random.
@@ -197,4 +254,5 @@ def _text(losses: dict[str, Tensor]) -> str:
 
 
 def _is_unexpected(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], FloatingPointError))
+    told = (FloatingPointError, BadImageError, OSError)
+    return not (record.exc_info and isinstance(record.exc_info[1], told))
