@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from sepc.export import Agreement, join_names
+from sepc.signals import passing_on
 
 from .evaluation import busiest_image
 from .settings import Settings, config_of, override_of
@@ -55,28 +53,12 @@ def train(settings: Settings, repository: Path) -> None:
     environment = {"PYTHONWARNINGS": "ignore", **os.environ}  # of libraries about each other
     environment["DETECTRON2_DATASETS"] = str(settings.data.parent)
     process = subprocess.Popen(command, env=environment)
-    with _signals_to(process):
+    with passing_on(process.send_signal):  # it saves a checkpoint first
         status = process.wait()
     if status in (130, -signal.SIGINT, 143, -signal.SIGTERM):
         raise KeyboardInterrupt
     if status != 0:
         raise TrainingFailed(f"train_net.py has ended with status {status}, see above")
-
-
-@contextlib.contextmanager
-def _signals_to(process: subprocess.Popen) -> Iterator[None]:
-    """Leave it to the training to end on a signal: it saves a checkpoint first."""
-
-    def pass_on(signum: int, frame: FrameType | None) -> None:
-        if signum != signal.SIGINT:  # the terminal sends that one to both
-            process.send_signal(signum)
-
-    old = {s: signal.signal(s, pass_on) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for signum, handler in old.items():
-            signal.signal(signum, handler)
 
 
 def export(settings: Settings, repository: Path) -> Agreement:

@@ -14,6 +14,7 @@ from torchvision.models.detection import RetinaNet
 
 from sepc.export import Agreement, export_onnx, join_names
 from sepc.files import atomic_write
+from sepc.signals import StopSignals
 from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
 
 from .coco_images import CocoImages
@@ -33,7 +34,13 @@ def train(settings: Settings) -> None:
 
     Raises:
         FloatingPointError: if a loss is not finite; the last checkpoint stays.
+        KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is saved first.
     """
+    with StopSignals("stopping after this iteration, once more to stop at once") as stop:
+        _train(settings, stop)
+
+
+def _train(settings: Settings, stop: StopSignals) -> None:
     torch.manual_seed(SEED)
     train_json = settings.data / "annotations" / "instances_train2017.json"
     data = CocoImages(train_json, settings.data / "train2017")
@@ -52,6 +59,7 @@ def train(settings: Settings) -> None:
             part.load_state_dict(state[name])
         start = state["iteration"]
         print(f"continuing after {start} of {settings.iterations} iterations", flush=True)
+    _drop_rows(settings, start)
 
     began = time.perf_counter()
     for iteration in range(start, settings.iterations):
@@ -68,14 +76,31 @@ def train(settings: Settings) -> None:
         if done % LOG_PERIOD == 0 or last or "bbox/AP" in losses:
             with settings.metrics.open("a") as file:
                 file.write(json.dumps({"iteration": iteration, **losses}) + "\n")
-        if last or done % CHECKPOINT_PERIOD == 0:
+        if last or done % CHECKPOINT_PERIOD == 0 or stop.received:
             state = {name: part.state_dict() for name, part in parts.items()}
             with atomic_write(checkpoint) as partial:
                 torch.save({**state, "iteration": done}, partial)
+        if stop.received:
+            raise _stopped(stop.received)
     if not settings.results.exists():  # all trained, but stopped before the evaluation was done
         _evaluate(model, val, settings)
     with atomic_write(settings.weights) as partial:
         torch.save(model.state_dict(), partial)
+
+
+def _stopped(signum: int) -> KeyboardInterrupt:
+    error = KeyboardInterrupt()
+    error.signum = signum  # type: ignore[attr-defined]  # for the exit status
+    return error
+
+
+def _drop_rows(settings: Settings, start: int) -> None:
+    """Drop metrics that will be written again: of iterations after the checkpoint."""
+    if settings.metrics.exists():
+        rows = settings.metrics.read_text().splitlines(keepends=True)
+        kept = [x for x in rows if x.endswith("\n") and json.loads(x)["iteration"] < start]
+        with atomic_write(settings.metrics) as partial:
+            partial.write_text("".join(kept))
 
 
 def _step(

@@ -38,9 +38,9 @@ from sepc.checkpoint.settings import (
     VALID,
     lacking_settings,
 )
+from sepc.checkpoint.writing import write_data
 from sepc.d2 import mmdet1
 from sepc.d2.detectors.retinanet import RetinaNet
-from sepc.checkpoint.writing import write_data
 from sepc.d2.engine import dataset_names, load_config
 from sepc.program import exit_status
 

@@ -113,7 +113,13 @@ class Training:
 
 
 @on_a_cpu
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize(
+    "situation",
+    [
+        pytest.param(name, marks=() if name == "two loader processes" else pytest.mark.slow)
+        for name in SITUATIONS
+    ],
+)
 def test_a_signal_to_the_process_group_saves(tiny_data, tmp_path, situation):
     for number in range(REPETITIONS):
         signum = random.choice([signal.SIGTERM, signal.SIGINT])
@@ -133,3 +139,25 @@ def test_a_signal_to_the_process_group_saves(tiny_data, tmp_path, situation):
         assert training.end() == 0
         assert training.saved() == saved + 2
         assert training.iterations() == list(range(saved + 3))
+
+
+@on_a_cpu
+@pytest.mark.slow
+def test_a_signal_to_the_launcher_alone_saves(tiny_data, tmp_path):
+    """As `docker stop` has it; the launcher passes the signal on."""
+    with Training(tiny_data, tmp_path, num_gpus=2) as training:
+        training.wait_for(training.iterations)
+        training.process.terminate()
+        assert training.end() == 128 + signal.SIGTERM
+        assert training.saved() >= max(training.iterations())
+        assert training.no_process_left()
+
+
+@on_a_cpu
+@pytest.mark.slow
+def test_loader_processes_end_with_a_killed_training(tiny_data, tmp_path):
+    with Training(tiny_data, tmp_path, **{"dataloader.train.num_workers": 2}) as training:
+        training.wait_for(training.iterations)
+        training.process.kill()
+        assert training.end() == -signal.SIGKILL
+        assert training.no_process_left()

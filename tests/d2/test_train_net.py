@@ -44,6 +44,17 @@ def compared(state):
     return state["model"], optimizer, process["loss_normalizers"], process["rng"]["torch"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Several threads may share the work of a sum otherwise from run to run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # else a training sets as many as there are cores
+        yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def trained(tiny_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")

@@ -7,6 +7,7 @@ import torch
 from detectron2.engine import HookBase, hooks
 from torch import nn
 
+from sepc import signals
 from sepc.d2.engine import Checkpointer, EvalHook, StopOnSignal, Trainer, TrainingStopped
 from sepc.d2.engine.rng import get_rng_state, preserved_rng, seed_cpu, set_rng_state
 
@@ -196,3 +197,46 @@ def test_random_states_round_trip(tmp_path):
     with preserved_rng():
         draw()
     assert draw() == expected
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_metrics_are_gathered_every_so_often(tmp_path, asynchronous):
+    rows = []
+
+    class Rows(HookBase):
+        def after_step(self):
+            rows.append("loss_a" in self.trainer.storage.latest())
+            self.trainer.storage._latest_scalars.pop("loss_a", None)
+
+    trainer, _ = make_trainer(
+        tmp_path, extra=[Rows()], gather_metric_period=3, async_write_metrics=asynchronous
+    )
+    trainer.train(0, 7)
+    assert rows == [False, False, True, False, False, True, False]
+
+
+def test_metrics_that_can_t_be_written_are_no_secret(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no space")
+
+    trainer, _ = make_trainer(tmp_path, async_write_metrics=True)
+    monkeypatch.setattr(trainer, "_write_metrics", fail)
+    with pytest.raises(OSError, match="no space"):
+        trainer.train(0, 2)
+
+
+def test_gather_period_out_of_range(tmp_path):
+    with pytest.raises(ValueError, match="gather_metric_period: expected 1 or more, got 0"):
+        make_trainer(tmp_path, gather_metric_period=0)
+
+
+def test_a_second_signal_ends_at_once_but_not_the_echo_of_the_first(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
+    with pytest.raises(KeyboardInterrupt), signals.StopSignals() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.received == signal.SIGTERM
+        now[0] = 4.0
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -134,6 +135,32 @@ def test_resumed_training_equals_an_uninterrupted_one(settings, tmp_path, monkey
     expected, actual = (torch.load(s.weights, weights_only=True) for s in (settings, other))
     torch.testing.assert_close(actual, expected)
     assert other.load_results() == settings.load_results()
+
+
+def test_a_signal_saves_and_no_row_is_written_twice(settings, monkeypatch):
+    settings.claim()
+    monkeypatch.setattr(torchvision_job, "LOG_PERIOD", 1)
+    step = torchvision_job._step
+
+    def signaled(*args):
+        if args[-1] == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return step(*args)
+
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt) as stop:
+        interrupted.setattr(torchvision_job, "_step", signaled)
+        torchvision_job.train(settings)
+    assert stop.value.signum == signal.SIGTERM
+    assert torch.load(settings.output / "checkpoint.pth", weights_only=True)["iteration"] == 2
+
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupt_at(interrupted, 3)  # after the row of iteration 2, without a checkpoint
+        torchvision_job.train(settings)
+    with settings.metrics.open("a") as file:
+        file.write('{"iteration": 3, "total_')  # a kill amid a row
+    torchvision_job.train(settings)
+    rows = [json.loads(line)["iteration"] for line in settings.metrics.read_text().splitlines()]
+    assert rows == [0, 1, 2, 3]
 
 
 def test_interrupt_says_how_to_go_on(tool, tmp_path, monkeypatch, capsys):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from detectron2.data.detection_utils import check_image_size, read_image
 from detectron2.utils import comm
+from PIL import UnidentifiedImageError
 
 from ...program import one_line
 from .agreement import highest
@@ -50,7 +51,7 @@ class CheckedMapper:
             if fault is None:
                 raise
             file = str(item["file_name"])
-            return BadImage(fault if file in fault else f"{file}: {fault}", self.skip)
+            return BadImage(f"{file}: {fault.removeprefix(f'{file}: ')}", self.skip)
 
 
 def _fault(item: dict[str, Any], error: Exception) -> str | None:
@@ -59,6 +60,8 @@ def _fault(item: dict[str, Any], error: Exception) -> str | None:
         return None
     try:
         check_image_size(dict(item), read_image(item["file_name"]))
+    except UnidentifiedImageError:
+        return "cannot be identified as an image"
     except Exception as own:
         error = own
     else:
@@ -112,7 +115,7 @@ class BadImages:
         if fatal := dict.fromkeys(x.text for x in everywhere if not x.skip):
             raise BadImageError(
                 f"can't use {'; '.join(fatal)} (dataloader.skip_bad_images=True goes on without "
-                "such images): stopped"
+                "such images)"
             )
         for x in everywhere:
             if x.text not in self.counts:

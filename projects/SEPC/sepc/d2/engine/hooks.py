@@ -66,7 +66,7 @@ class StopOnSignal(HookBase):
         if self.trainer.start_iter <= self._complete < self.trainer.max_iter - 1:
             self._checkpointer.save(f"model_{self._complete:07d}", iteration=self._complete)
             stop.args = (
-                f"{stop} after iteration {self._complete}; its checkpoint is saved, "
-                "--resume continues from it",
+                f"{stop}{'; stopped' * isinstance(stop, BadImageError)} after iteration "
+                f"{self._complete}; its checkpoint is saved, --resume continues from it",
             )
         comm.synchronize()  # none ends, and has the others ended, before the main one has saved

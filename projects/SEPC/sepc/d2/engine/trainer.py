@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ...layers.fast.single_column import guard_strided_convs
+from ...program import one_line
 from ...signals import StopSignals, stops_blocked
 from .bad_images import BadImageError, BadImages, usable
 from .rng import get_rng_state, set_rng_state
@@ -107,7 +108,8 @@ class Trainer(SimpleTrainer):
 
         Raises:
             FloatingPointError: if a loss, or an unscaled gradient, is not finite.
-            BadImageError: if an image can't be used, and is not to be skipped.
+            BadImageError: if an image can't be used and is not to be skipped, or the model has
+                a ValueError for a batch.
         """
         start = time.perf_counter()
         batches = self._load_batches()
@@ -118,7 +120,7 @@ class Trainer(SimpleTrainer):
             with self._gradients_of_processes(added=number == self.accumulate):
                 for name, loss in self._forward_and_backward(data).items():
                     losses[name] = losses[name] + loss if name in losses else loss
-            self.batches += 1
+        self.batches += self.accumulate
         self.after_backward()
 
         self.grad_scaler.unscale_(self.optimizer)
@@ -155,9 +157,13 @@ class Trainer(SimpleTrainer):
         autocast = torch.autocast(
             self.device.type, dtype=self.amp_dtype, enabled=self.amp_dtype is not None
         )
+        losses, failure = {}, ""
         with autocast:
-            losses = {k: loss / self.accumulate for k, loss in self.model(data).items()}
-        self._require_finite_losses(losses)
+            try:
+                losses = {k: loss / self.accumulate for k, loss in self.model(data).items()}
+            except ValueError as error:  # of what is in the images: sizes, ground truth
+                failure = f"can't train on {_files(data)}: {one_line(error)}"
+        self._require_finite_losses(losses, failure)
         total = sum(losses.values(), torch.zeros((), device=self.device))
         self.grad_scaler.scale(total).backward()
         return {name: loss.detach() for name, loss in losses.items()}
@@ -168,13 +174,16 @@ class Trainer(SimpleTrainer):
             return self.model.no_sync()
         return contextlib.nullcontext()
 
-    def _require_finite_losses(self, losses: dict[str, Tensor]) -> None:
+    def _require_finite_losses(self, losses: dict[str, Tensor], failure: str) -> None:
         # All processes decide together, so that none waits for one that has stopped.
-        values = torch.stack([loss.detach().float() for loss in losses.values()])
-        finite = values.isfinite().all().float()
+        values = [loss.detach().float() for loss in losses.values()]
+        finite = torch.tensor(not failure, dtype=torch.float32, device=self.device)
+        finite = finite * torch.stack(values or [finite]).isfinite().all()
         if comm.get_world_size() > 1:
             dist.all_reduce(finite, dist.ReduceOp.MIN)
         if not finite:
+            if failures := [text for text in comm.all_gather(failure) if text]:
+                raise BadImageError("; ".join(failures))
             raise FloatingPointError(
                 f"training stopped: a loss is not finite at iteration {self.iter}: {_text(losses)}"
             )
@@ -251,6 +260,11 @@ class Trainer(SimpleTrainer):
 
 def _text(losses: dict[str, Tensor]) -> str:
     return ", ".join(f"{name} = {loss.item():.4g}" for name, loss in losses.items())
+
+
+def _files(data: Any) -> str:
+    items = data if isinstance(data, list) else []
+    return ", ".join(str(x["file_name"]) for x in items if "file_name" in x) or "a batch"
 
 
 def _is_unexpected(record: logging.LogRecord) -> bool:
