@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
+
+from sepc.export.preprocess import read_image
 
 
 class CocoImages:
@@ -73,7 +73,4 @@ def _shuffled(count: int, seed: int) -> list[int]:
 
 
 def _read_rgb(path: Path) -> Tensor:
-    image = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise FileNotFoundError(f"can't read the image {path}")
-    return torch.from_numpy(image[..., ::-1].transpose(2, 0, 1).copy())
+    return torch.from_numpy(read_image(path)[..., ::-1].transpose(2, 0, 1).copy())

@@ -112,7 +112,7 @@ def test_all_users_see_the_same_pixels(order, size, tmp_path, monkeypatch):
     quantize = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(quantize)
     exported = ExportedDetector(None, "onnx", metadata | Signature().as_text())
-    calibration = quantize.read_image(str(tmp_path / "image.png"), exported)
+    calibration = quantize.prepare(str(tmp_path / "image.png"), exported)
     assert np.array_equal(calibration.numpy(), expected)
 
 
@@ -147,7 +147,8 @@ def test_file_of_one_size_in_the_place_of_a_model():
 
     def run(pixels):
         seen.append(pixels)
-        return torch.tensor([[0.0, 0, 20, 10], [25, 0, 30, 30]]), torch.ones(2), torch.ones(2)
+        boxes = torch.tensor([[0.0, 0, 20, 10], [25, 0, 30, 30]])
+        return boxes, torch.ones(2), torch.ones(2, dtype=torch.int64)
 
     metadata = {"pixel_mean": "7,8,9", **Signature(image_size=(40, 60)).as_text()}
     model = ExportedModel(ExportedDetector(run, "onnx", metadata))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..export.preprocess import read_image
 from .drawing import (
     CYCLE,
     Color,
     bgr,
     draw_box,
     draw_label,
-    read_image,
     scaled_to,
     sheet,
     titled,
