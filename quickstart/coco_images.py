@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sepc.data.validate import read_annotations
 from sepc.export.preprocess import read_image
 
 
@@ -27,7 +27,7 @@ class CocoImages:
     """
 
     def __init__(self, json_path: Path, folder: Path) -> None:
-        content = json.loads(json_path.read_text())
+        content = read_annotations(json_path)
         self.category_ids = sorted(category["id"] for category in content["categories"])
         names = {category["id"]: category["name"] for category in content["categories"]}
         self.class_names = [names[i] for i in self.category_ids]
@@ -35,7 +35,7 @@ class CocoImages:
         self.images = [_read_rgb(folder / entry["file_name"]) for entry in content["images"]]
         by_image: dict[int, list[dict[str, Any]]] = {i: [] for i in self.ids}
         for annotation in content["annotations"]:
-            if not annotation["iscrowd"]:
+            if not annotation.get("iscrowd"):
                 by_image[annotation["image_id"]].append(annotation)
         self.targets = [self._target(by_image[i]) for i in self.ids]
 

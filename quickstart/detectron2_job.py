@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from sepc.data.validate import read_annotations
 from sepc.export import Agreement, join_names
 
 from .evaluation import busiest_image
@@ -91,7 +91,7 @@ def export(settings: Settings, repository: Path) -> Agreement:
         warnings.simplefilter("ignore")
         config, overrides = config_of("retinanet", settings.variant)
         cfg = load_config(str(repository / config), overrides)
-    content = json.loads(settings.val_json.read_text())
+    content = read_annotations(settings.val_json)
     busiest = busiest_image(settings.load_results())
     entries = sorted(content["images"], key=lambda entry: entry["id"] != busiest)
     files = [str(settings.val_images / entry["file_name"]) for entry in entries[:3]]

@@ -12,6 +12,8 @@ from typing import Any
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from sepc.data.validate import read_annotations
+
 #: COCO's twelve numbers, in the order of COCOeval.
 METRICS = (
     "AP",
@@ -38,11 +40,16 @@ def coco_metrics(
         json_path: the ground truth.
         results: in COCO's results format.
 
+    Raises:
+        FileNotFoundError, ValueError: for a file that is none of annotations to score by.
+
     Returns:
         percent by the names of :data:`METRICS`; -1 where there is no ground truth of a size.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(os.fspath(json_path))
+        truth = COCO()
+        truth.dataset = read_annotations(json_path, scoring=True)
+        truth.createIndex()
         # loadRes can't take an empty list
         found = truth.loadRes(results) if results else COCO()
         if not results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from torch import nn
 
+from ..data.validate import read_annotations
 from . import datasets  # noqa: F401  # registers the generated data, whose classes it names
 from .cfgnode import add_sepc_config
 from .engine import Checkpointer, dataset_names, load_config
@@ -175,7 +175,7 @@ def _metadata(names: Sequence[str]) -> Any:
     known = metadata.get("thing_dataset_id_to_contiguous_id")
     if known or not json_file or not Path(json_file).is_file():
         return metadata
-    categories = json.loads(Path(json_file).read_text())["categories"]
+    categories = read_annotations(json_file)["categories"]
     categories = sorted(categories, key=lambda c: c["id"])
     if not metadata.get("thing_classes"):
         metadata.thing_classes = [category["name"] for category in categories]

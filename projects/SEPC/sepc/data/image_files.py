@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..export.preprocess import DEEP_MODES, orientation, reason_of
+from ..export.preprocess import orientation, problem_of, reason_of
 from ..files import atomic_write
 from .progress import progress
 
@@ -40,8 +40,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
                 width, height = image.size
                 if orientation(image) > 4:  # turned by a quarter
                     width, height = height, width
-                deep = image.mode.startswith(DEEP_MODES)
-                return Header(width, height, f"has pixels of {image.mode}, not 8 bits" * deep)
+                return Header(width, height, problem_of(image))
     except Exception as error:  # Pillow's plugins raise whatever their parsers run into
         return Header(0, 0, f"cannot be opened as an image: {reason_of(error, path)}")
 

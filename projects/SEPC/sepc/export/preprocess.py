@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-#: modes of Pillow whose pixels have more than 8 bits, which it cuts off above 255
-DEEP_MODES = ("I", "F", "I;16")
+# modes of Pillow whose pixels have more than 8 bits, which it cuts off above 255
+_DEEP_MODES = ("I", "F", "I;16")
 _ORIENTATION = 0x0112  # of EXIF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,13 +58,22 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large images, of palettes with transparency
             with Image.open(path) as image:
-                if image.mode.startswith(DEEP_MODES):
-                    raise ValueError(f"got pixels of {image.mode}, not 8 bits")
+                if problem := problem_of(image):
+                    raise ValueError(f"it {problem}")
                 turned = _UPRIGHT.get(orientation(image))
                 upright = image if turned is None else image.transpose(turned)
                 return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
     except Exception as error:  # Pillow's plugins raise whatever their parsers run into
         raise ValueError(f"{name}: expected an image, {reason_of(error, path)}") from error
+
+
+def problem_of(image: Image.Image) -> str:
+    """Why an image that opens can't be used, as readers would not agree on it; empty if it can."""
+    if image.mode.startswith(_DEEP_MODES):
+        return f"has pixels of {image.mode}, not 8 bits"
+    if image.format == "TIFF" and orientation(image) > 1:  # Pillow turns it, Detectron2 once more
+        return "is a TIFF file that is turned by its orientation, expected an upright one"
+    return ""
 
 
 def reason_of(error: Exception, path: str | os.PathLike[str]) -> str:

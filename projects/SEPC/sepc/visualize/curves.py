@@ -1,7 +1,6 @@
 """Plots of losses, learning rate and AP over the iterations of a training."""
 
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from itertools import cycle
@@ -34,14 +33,14 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
         ValueError: if no line of it can be read.
     """
     values: dict[str, dict[int, float]] = {}
-    for line in Path(path).read_text().splitlines():
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             entry = json.loads(line)
             iteration = int(entry["iteration"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
         for name, value in entry.items():
-            if name != "iteration" and isinstance(value, int | float) and math.isfinite(value):
+            if name != "iteration" and isinstance(value, int | float) and abs(value) < 1e300:
                 values.setdefault(name, {})[iteration] = float(value)
     if not values:
         raise ValueError(f'{path}: expected lines of JSON with an "iteration", found none')
