@@ -10,6 +10,7 @@ from typing import Any
 import detectron2.data.transforms as T
 import numpy as np
 import torch
+import yaml
 from detectron2.config import get_cfg, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
@@ -154,13 +155,17 @@ def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], 
     try:
         cfg.merge_from_file(path)
         cfg.merge_from_list(list(overrides))
-    except (KeyError, AssertionError) as error:
+    except (KeyError, AssertionError, AttributeError, TypeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {error}") from error
     if not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
+    try:
+        model = build_model(cfg)
+    except KeyError as error:  # of Detectron2's registries
+        raise ValueError(f"{path}: {error}") from error
     sides = [cfg.INPUT.MIN_SIZE_TEST] * 2
     parts = dict(
-        model=build_model(cfg),
+        model=model,
         augmentations=[T.ResizeShortestEdge(sides, cfg.INPUT.MAX_SIZE_TEST)],
         input_format=cfg.INPUT.FORMAT,
         metadata=_metadata(list(cfg.DATASETS.TEST)),
