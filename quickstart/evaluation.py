@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sepc.data.validate import read_annotations
+from sepc.visualize.matching import check_results_fit
 
 #: COCO's twelve numbers, in the order of COCOeval.
 METRICS = (
@@ -41,7 +42,8 @@ def coco_metrics(
         results: in COCO's results format.
 
     Raises:
-        FileNotFoundError, ValueError: for a file that is none of annotations to score by.
+        FileNotFoundError, ValueError: for a file without annotations to score by, and results of
+            other images.
 
     Returns:
         percent by the names of :data:`METRICS`; -1 where there is no ground truth of a size.
@@ -50,6 +52,7 @@ def coco_metrics(
         truth = COCO()
         truth.dataset = read_annotations(json_path, scoring=True)
         truth.createIndex()
+        check_results_fit(truth.dataset, results)
         # loadRes can't take an empty list
         found = truth.loadRes(results) if results else COCO()
         if not results:

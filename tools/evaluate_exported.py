@@ -53,7 +53,7 @@ def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
         return evaluate_on(exported, args.dataset)
     cfg = load_config(args.config_file, args.opts)
     check_registered(dataset_names(cfg.dataloader.test), evaluation=True)
-    return evaluate(cfg, ExportedModel(exported))
+    return evaluate(cfg, ExportedModel(exported, num_classes=cfg.model.get("num_classes")))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -180,3 +180,18 @@ def test_imports_neither_torch_nor_opencv():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_classes_that_the_data_do_not_have_are_told():
+    pytest.importorskip("detectron2")
+    from sepc.d2.export import ExportedModel
+
+    def run(image):
+        return torch.tensor([[2.0, 4, 12, 9]]), torch.ones(1), torch.tensor([5])
+
+    metadata = Signature().as_text()
+    given = {"image": torch.zeros(3, 20, 20, dtype=torch.uint8)}
+    exported = ExportedDetector(run, "onnx", metadata)
+    assert len(ExportedModel(exported, num_classes=6)([given])[0]["instances"]) == 1
+    with pytest.raises(ValueError, match="for the 5 classes of the data, it finds class 5"):
+        ExportedModel(exported, num_classes=5)([given])

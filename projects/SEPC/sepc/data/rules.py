@@ -37,7 +37,8 @@ def _is_text(x: Any) -> bool:
 
 
 def _is_box(x: Any) -> bool:
-    return type(x) is list and len(x) == 4 and all(map(_is_number, x)) and x[2] >= 0 and x[3] >= 0
+    numbers = type(x) is list and len(x) == 4 and all(_is_number(v) and abs(v) <= 1e9 for v in x)
+    return numbers and x[2] >= 0 and x[3] >= 0
 
 
 def _is_flag(x: Any) -> bool:
@@ -70,7 +71,7 @@ ANNOTATIONS = (
     Rule("id", is_whole, _WHOLE),
     Rule("image_id", is_whole, _WHOLE),
     Rule("category_id", is_whole, _WHOLE),
-    Rule("bbox", _is_box, "[x, y, width, height] of finite numbers and no negative size"),
+    Rule("bbox", _is_box, "[x, y, width, height] of numbers up to 1e9 and no negative size"),
     Rule("iscrowd", _is_flag, "0 or 1", optional=True),
     # Detectron2's reader refuses it, COCO's metrics do not read it
     Rule(

@@ -39,6 +39,8 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
             iteration = int(entry["iteration"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
+        if not 0 <= iteration < 2**53:
+            continue
         for name, value in entry.items():
             if name != "iteration" and isinstance(value, int | float) and abs(value) < 1e300:
                 values.setdefault(name, {})[iteration] = float(value)

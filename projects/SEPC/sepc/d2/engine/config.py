@@ -41,8 +41,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
         cfg = LazyConfig.load(path)
     except (SyntaxError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not Python: {error} {error.__cause__ or ''}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ValueError(f"{path} is not a config in YAML: {error}") from error
     missing = [key for key in REQUIRED_KEYS if key not in cfg]
     if missing:
         raise ValueError(
