@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from sepc.export.preprocess import detect_in_image
+from sepc.export.preprocess import detect_in_image, read_image
 
 
 def detect(session: onnxruntime.InferenceSession, pixels: np.ndarray) -> list[dict]:
@@ -41,8 +41,10 @@ parser.add_argument("image")
 parser.add_argument("--threshold", type=float, default=0.5, help="leave out what scores less (0.5)")
 parser.add_argument("--draw", metavar="FILE", help="write the image with the boxes there")
 args = parser.parse_args()
-if (pixels := cv2.imread(args.image)) is None:
-    sys.exit(f"can't read the image {args.image}")
+try:
+    pixels = read_image(args.image)
+except (ValueError, OSError) as error:
+    sys.exit(str(error))
 session = onnxruntime.InferenceSession(args.model, providers=["CPUExecutionProvider"])
 found = [x for x in detect(session, pixels) if x["score"] >= args.threshold]
 print(json.dumps(found, indent=2))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
+
+from sepc.data.validate import read_annotations
+from sepc.export.preprocess import read_image
 
 
 class CocoImages:
@@ -27,7 +27,7 @@ class CocoImages:
     """
 
     def __init__(self, json_path: Path, folder: Path) -> None:
-        content = json.loads(json_path.read_text())
+        content = read_annotations(json_path)
         self.category_ids = sorted(category["id"] for category in content["categories"])
         names = {category["id"]: category["name"] for category in content["categories"]}
         self.class_names = [names[i] for i in self.category_ids]
@@ -35,7 +35,7 @@ class CocoImages:
         self.images = [_read_rgb(folder / entry["file_name"]) for entry in content["images"]]
         by_image: dict[int, list[dict[str, Any]]] = {i: [] for i in self.ids}
         for annotation in content["annotations"]:
-            if not annotation["iscrowd"]:
+            if not annotation.get("iscrowd"):
                 by_image[annotation["image_id"]].append(annotation)
         self.targets = [self._target(by_image[i]) for i in self.ids]
 
@@ -73,7 +73,4 @@ def _shuffled(count: int, seed: int) -> list[int]:
 
 
 def _read_rgb(path: Path) -> Tensor:
-    image = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise FileNotFoundError(f"can't read the image {path}")
-    return torch.from_numpy(image[..., ::-1].transpose(2, 0, 1).copy())
+    return torch.from_numpy(read_image(path)[..., ::-1].transpose(2, 0, 1).copy())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from sepc.data.validate import read_annotations
 from sepc.export import Agreement, join_names
 from sepc.signals import passing_on
 
@@ -73,7 +73,7 @@ def export(settings: Settings, repository: Path) -> Agreement:
         warnings.simplefilter("ignore")
         config, overrides = config_of("retinanet", settings.variant)
         cfg = load_config(str(repository / config), overrides)
-    content = json.loads(settings.val_json.read_text())
+    content = read_annotations(settings.val_json)
     busiest = busiest_image(settings.load_results())
     entries = sorted(content["images"], key=lambda entry: entry["id"] != busiest)
     files = [str(settings.val_images / entry["file_name"]) for entry in entries[:3]]

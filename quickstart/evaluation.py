@@ -12,6 +12,9 @@ from typing import Any
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from sepc.data.validate import read_annotations
+from sepc.visualize.matching import check_results_fit
+
 #: COCO's twelve numbers, in the order of COCOeval.
 METRICS = (
     "AP",
@@ -38,11 +41,18 @@ def coco_metrics(
         json_path: the ground truth.
         results: in COCO's results format.
 
+    Raises:
+        FileNotFoundError, ValueError: for a file without annotations to score by, and results of
+            other images.
+
     Returns:
         percent by the names of :data:`METRICS`; -1 where there is no ground truth of a size.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(os.fspath(json_path))
+        truth = COCO()
+        truth.dataset = read_annotations(json_path, scoring=True)
+        truth.createIndex()
+        check_results_fit(truth.dataset, results)
         # loadRes can't take an empty list
         found = truth.loadRes(results) if results else COCO()
         if not results:

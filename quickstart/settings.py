@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sepc.data.validate import parse_json, read_results
 from sepc.files import atomic_write
 
 VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain")
@@ -95,11 +96,13 @@ class Settings:
         asked = self._as_text()
         path = self.output / "quickstart.json"
         try:
-            found = json.loads(path.read_text())
+            found = parse_json(path)
         except FileNotFoundError:
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(asked, indent=2) + "\n")
             return
+        if not isinstance(found, dict):
+            raise ValueError(f"{path}: expected the settings of a run, got {str(found)[:80]!r}")
         different = [
             f"{key} {found.get(key)} (asked for: {asked[key]})"
             for key in asked
@@ -120,7 +123,7 @@ class Settings:
             partial.write_text(json.dumps(metrics, indent=2) + "\n")
 
     def load_results(self) -> list[dict[str, Any]]:
-        return json.loads(self.results.read_text())
+        return read_results(self.results)
 
     def _as_text(self) -> dict[str, Any]:
         fields = dataclasses.asdict(self)

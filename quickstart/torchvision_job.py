@@ -6,12 +6,14 @@ import json
 import math
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.models.detection import RetinaNet
 
+from sepc.checkpoint.reading import read_data
 from sepc.export import Agreement, export_onnx, join_names
 from sepc.files import atomic_write
 from sepc.signals import StopSignals
@@ -54,10 +56,7 @@ def _train(settings: Settings, stop: StopSignals) -> None:
     checkpoint = settings.output / "checkpoint.pth"
     start = 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        start = state["iteration"]
+        start = _restore(checkpoint, parts)
         print(f"continuing after {start} of {settings.iterations} iterations", flush=True)
     _drop_rows(settings, start)
 
@@ -130,6 +129,20 @@ def _step(
     return values
 
 
+def _restore(checkpoint: Path, parts: dict[str, Any]) -> int:
+    """Load a checkpoint into the parts of the training; return the iterations done."""
+    state = read_data(checkpoint)
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        return int(state["iteration"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(
+            f"{checkpoint} is no checkpoint of this training: {type(error).__name__}: "
+            f"{str(error).splitlines()[0]}. Move it away to begin anew"
+        ) from error
+
+
 def _report(done: int, settings: Settings, losses: dict[str, float], pace: float) -> None:
     left = timedelta(seconds=round(pace * (settings.iterations - done)))
     print(
@@ -173,7 +186,7 @@ def export(settings: Settings) -> Agreement:
     """Export the trained detector to ONNX, checked on the image with the most detections."""
     val = CocoImages(settings.val_json, settings.val_images)
     model = build_small_retinanet(settings.variant, num_classes=len(val.category_ids))
-    model.load_state_dict(torch.load(settings.weights, weights_only=True))
+    model.load_state_dict(read_data(settings.weights))
     model.eval()
     busiest = busiest_image(settings.load_results())
     image = val.images[val.ids.index(busiest) if busiest is not None else 0]

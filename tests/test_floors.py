@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "layers": ("torch", "torchvision.ops"),
     "methods": ("torch", "torchvision.ops", "sepc.layers"),
     "checkpoint": ("torch", "numpy", "sepc.files"),  # pickles of others hold arrays
-    "data": ("PIL", "tqdm", "sepc.files"),  # tqdm where it is installed
+    "data": ("PIL", "tqdm", "sepc.files", "sepc.export.preprocess"),  # tqdm where it is installed
 }
 
 

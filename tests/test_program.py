@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from sepc.program import exit_status, one_line
@@ -32,3 +35,9 @@ def test_defects_keep_their_traceback():
 
 def test_error_without_a_word():
     assert one_line(ValueError()) == "ValueError"
+
+
+def test_a_name_that_cannot_be_encoded_is_printed_all_the_same():
+    code = "from sepc.program import exit_status; exit_status(lambda: print('\\udcff'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "\\udcff\n")

@@ -9,8 +9,10 @@
     python tools/demo.py --onnx detector.onnx --video-input film.mp4 --output found.mp4
     python tools/demo.py --onnx detector.onnx --webcam
 
-Without --output there is a window (q or escape ends it). An ONNX file needs no Detectron2.
-The exit status is 1 if a file was left out; each is named on the way and at the end.
+Without --output there is a window (q or escape ends it). An ONNX file needs no Detectron2; it is
+data, where TorchScript and torch.export files are programs, which the demo does not run.
+A bad image is left out and the others are done; each is named on the way and at the end, and the
+exit status is 2.
 """
 
 import argparse
@@ -152,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if status or not problems:
         return status
     print(f"{len(problems)} problem(s):", *problems, sep="\n  ", file=sys.stderr)
-    return 1
+    return 2
 
 
 if __name__ == "__main__":

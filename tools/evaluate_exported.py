@@ -5,7 +5,8 @@
     python tools/evaluate_exported.py model.onnx --dataset coco_2017_val
 
 With a config the images are read and resized as it says, with the name of a data set as the texts
-in the file say. The file runs on the CPU; OMP_NUM_THREADS sets the threads.
+in the file say. The file runs on the CPU; OMP_NUM_THREADS sets the threads. TorchScript and
+torch.export files are programs, which --trust runs: give it for your own files alone.
 """
 
 import argparse
@@ -33,6 +34,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--config-file", metavar="FILE", help="whose test set is used")
     data.add_argument("--dataset", metavar="NAME", help="registered in Detectron2's catalog")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run a TorchScript or torch.export file, which is a program, not data",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the metrics there as well")
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
     args = parser.parse_intermixed_args(argv)
@@ -47,11 +53,11 @@ def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
         return evaluate_on(exported, args.dataset)
     cfg = load_config(args.config_file, args.opts)
     check_registered(dataset_names(cfg.dataloader.test), evaluation=True)
-    return evaluate(cfg, ExportedModel(exported))
+    return evaluate(cfg, ExportedModel(exported, num_classes=cfg.model.get("num_classes")))
 
 
 def run(args: argparse.Namespace) -> None:
-    exported = load_exported(args.file)
+    exported = load_exported(args.file, trust=args.trust)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         metrics = metrics_of(exported, args)

@@ -15,13 +15,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-import cv2
 import torch
 from torch import Tensor
 
 from sepc.export import ExportedDetector, ExportError, load_exported
 from sepc.export.precision import PRECISIONS, reduce_precision
-from sepc.export.preprocess import prepare_image
+from sepc.export.preprocess import prepare_image, read_image
 from sepc.program import exit_status
 
 
@@ -37,21 +36,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_image(file: str, exported: ExportedDetector) -> Tensor:
-    """Image (3, H, W) uint8, as the file takes it.
-
-    Raises:
-        FileNotFoundError: if it can't be read.
-    """
-    pixels = cv2.imread(file, cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise FileNotFoundError(f"can't read the image {file}")
-    return torch.from_numpy(prepare_image(pixels, exported.metadata).pixels)
+def prepare(file: str, exported: ExportedDetector) -> Tensor:
+    """Read an image as the file takes it, (3, H, W) uint8; see read_image for what it raises."""
+    return torch.from_numpy(prepare_image(read_image(file), exported.metadata).pixels)
 
 
 def run(args: argparse.Namespace) -> None:
     exported = load_exported(args.source)
-    images = [read_image(file, exported) for file in args.images[: args.number]]
+    images = [prepare(file, exported) for file in args.images[: args.number]]
     reduce_precision(args.source, args.output, args.precision, calibration=images)
     before, after = (os.path.getsize(path) / 1e6 for path in (args.source, args.output))
     print(f"{args.output}: {after:.1f} MB, from {before:.1f} MB")

@@ -40,8 +40,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def draw(args: argparse.Namespace) -> None:
     from sepc.d2.predictor import Predictor
+    from sepc.export.preprocess import read_image
     from sepc.visualize import plot_pyramid, record_trunk
-    from sepc.visualize.drawing import read_image
 
     image = read_image(args.image)
     predictor = Predictor.from_config(

@@ -134,7 +134,7 @@ def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
         # before there were shifts, none was told
         found = {"shifts": [], **json.loads((folder / SETTINGS_FILE).read_text())}
         different = {key: found.get(key) for key in settings if found.get(key) != settings[key]}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise FileExistsError(
             f"{folder} exists and is no generated data set (no readable {SETTINGS_FILE} in it): "
             "move it away or choose another folder"

@@ -27,7 +27,7 @@ def test_pictures_and_a_bad_file(detector, tmp_path, capsys):
     command = ["--onnx", detector, "--output", str(tmp_path / "out"), "--input"]
     assert tool.main([*command, str(tmp_path / "in" / "a.png")]) == 0
     assert "1 of 1 images done" in capsys.readouterr().out
-    assert tool.main([*command, str(tmp_path / "in"), "absent"]) == 1
+    assert tool.main([*command, str(tmp_path / "in"), "absent"]) == 2
     out, error = capsys.readouterr()
     assert "1 of 2 images done" in out
     assert error.rstrip().splitlines()[-3] == "2 problem(s):"
@@ -45,7 +45,7 @@ def test_json(detector, tmp_path, capsys):
 
 def test_nothing_found_in_no_image_leaves_no_json(detector, tmp_path):
     output = tmp_path / "r.json"
-    assert tool.main(["--onnx", detector, "--input", "absent", "--output", str(output)]) == 1
+    assert tool.main(["--onnx", detector, "--input", "absent", "--output", str(output)]) == 2
     assert not output.exists()
 
 

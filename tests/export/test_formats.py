@@ -59,7 +59,7 @@ def test_torchscript_of_any_image_size(detector, trained, mosaic, tmp_path):
     agreement = export_model(trained(detector), path, format="torchscript", images=cuts(mosaic))
     assert agreement.images == 3
     assert agreement.detections >= 5
-    assert load_exported(path).format == "torchscript"
+    assert load_exported(path, trust=True).format == "torchscript"
 
 
 @pytest.mark.parametrize("detector", one_and_slow_ones(DETECTORS))
@@ -74,7 +74,7 @@ def test_torch_export_of_one_image_size(detector, trained, mosaic, tmp_path):
     )
     assert agreement.images == 2
     assert agreement.detections >= 4
-    exported = load_exported(tmp_path / "detector.pt2")
+    exported = load_exported(tmp_path / "detector.pt2", trust=True)
     assert exported.format == "torch-export"
     with pytest.raises(ValueError, match=r"expected uint8 pixels of shape \(3, 64, 96\), got"):
         exported.detect(mosaic)
@@ -88,7 +88,7 @@ def test_torch_export_of_any_image_size(trained, mosaic, tmp_path):
     path = tmp_path / "detector.pt2"
     agreement = export_model(model, path, format="torch-export", images=images)
     assert agreement.images == 3
-    exported = load_exported(path)
+    exported = load_exported(path, trust=True)
     with pytest.raises(ValueError, match="expected images of at least 129 x 129 pixels, got 64"):
         exported.detect(mosaic[:, :64])
 
@@ -131,7 +131,7 @@ def test_torchscript_of_two_images(trained, mosaic, tmp_path):
         trained("gfl"), path, format="torchscript", images=cuts(mosaic), batch=2
     )
     assert agreement.images == 2 * 3
-    exported = load_exported(path)
+    exported = load_exported(path, trust=True)
     found = exported.detect_batch(torch.stack([mosaic, mosaic.flip(-1)]))
     assert len(found) == 2
     for value, other in zip(found[0], exported.detect(mosaic), strict=True):
@@ -225,4 +225,42 @@ def test_a_newer_file_is_refused(tmp_path):
     files = {"sepc.json": json.dumps({"format_version": "2"})}
     torch.jit.save(module, str(tmp_path / "x.ts"), _extra_files=files)
     with pytest.raises(ValueError, match="format version 1 or older, got 2"):
-        load_exported(tmp_path / "x.ts")
+        load_exported(tmp_path / "x.ts", trust=True)
+
+
+class Hostile(torch.nn.Module):
+    """Program that writes a file when it is run."""
+
+    def __init__(self, marker):
+        super().__init__()
+        self.marker = str(marker)
+
+    def forward(self, image: torch.Tensor):
+        torch.save([image], self.marker)
+        return image
+
+
+def test_programs_are_refused_unless_trusted(tmp_path):
+    """Nothing of the file is run, whatever its name is; an archive is known by its content."""
+    marker = tmp_path / "marker"
+    for name in ("x.ts", "x.onnx"):
+        path = tmp_path / name
+        module = torch.jit.script(Hostile(marker))
+        torch.jit.save(module, str(path), _extra_files={"sepc.json": "{}"})
+        with pytest.raises(ValueError, match=r"is a TorchScript file, which is a program.*--trust"):
+            load_exported(path)
+    assert not marker.exists()
+    image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="expected the file to find boxes"):
+        load_exported(path, trust=True).detect(image)
+    assert marker.exists()  # it was a program
+
+
+def test_damaged_programs(tmp_path):
+    module = torch.jit.trace(torch.nn.Identity(), (torch.zeros(1),))
+    torch.jit.save(module, str(tmp_path / "x.ts"), _extra_files={"sepc.json": "{}"})
+    content = (tmp_path / "x.ts").read_bytes()
+    directory = content.index(b"PK\1\2")
+    (tmp_path / "x.ts").write_bytes(bytes(directory) + content[directory:])
+    with pytest.raises(ValueError, match=r"x\.ts is no readable TorchScript file"):
+        load_exported(tmp_path / "x.ts", trust=True)

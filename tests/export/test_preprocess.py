@@ -112,7 +112,7 @@ def test_all_users_see_the_same_pixels(order, size, tmp_path, monkeypatch):
     quantize = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(quantize)
     exported = ExportedDetector(None, "onnx", metadata | Signature().as_text())
-    calibration = quantize.read_image(str(tmp_path / "image.png"), exported)
+    calibration = quantize.prepare(str(tmp_path / "image.png"), exported)
     assert np.array_equal(calibration.numpy(), expected)
 
 
@@ -147,7 +147,8 @@ def test_file_of_one_size_in_the_place_of_a_model():
 
     def run(pixels):
         seen.append(pixels)
-        return torch.tensor([[0.0, 0, 20, 10], [25, 0, 30, 30]]), torch.ones(2), torch.ones(2)
+        boxes = torch.tensor([[0.0, 0, 20, 10], [25, 0, 30, 30]])
+        return boxes, torch.ones(2), torch.ones(2, dtype=torch.int64)
 
     metadata = {"pixel_mean": "7,8,9", **Signature(image_size=(40, 60)).as_text()}
     model = ExportedModel(ExportedDetector(run, "onnx", metadata))
@@ -179,3 +180,18 @@ def test_imports_neither_torch_nor_opencv():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_classes_that_the_data_do_not_have_are_told():
+    pytest.importorskip("detectron2")
+    from sepc.d2.export import ExportedModel
+
+    def run(image):
+        return torch.tensor([[2.0, 4, 12, 9]]), torch.ones(1), torch.tensor([5])
+
+    metadata = Signature().as_text()
+    given = {"image": torch.zeros(3, 20, 20, dtype=torch.uint8)}
+    exported = ExportedDetector(run, "onnx", metadata)
+    assert len(ExportedModel(exported, num_classes=6)([given])[0]["instances"]) == 1
+    with pytest.raises(ValueError, match="for the 5 classes of the data, it finds class 5"):
+        ExportedModel(exported, num_classes=5)([given])

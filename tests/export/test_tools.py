@@ -49,12 +49,14 @@ def test_export_and_evaluate(run, trained, config_of, tmp_path, capsys):
     assert "checked on images of exported_train" in printed
     assert "in 5 images, the same classes" in printed
     assert (ir / "model_ts_code.txt").is_file()
-    metadata = load_exported(file).metadata
+    metadata = load_exported(file, trust=True).metadata
     assert metadata["score_threshold"] == "0.1"
     assert metadata["class_names"] == "circle,square,triangle,star,cross,ring"
 
     arguments = [str(file), "--json", str(metrics)]
-    assert tool("evaluate_exported").main([*arguments, *config]) == 0
+    assert tool("evaluate_exported").main([*arguments, *config]) == 2
+    assert "which is a program" in capsys.readouterr().err
+    assert tool("evaluate_exported").main([*arguments, *config, "--trust"]) == 0
     assert "bbox: AP " in capsys.readouterr().out
     cfg = config_of("retinanet")
     model = trained("retinanet")

@@ -57,7 +57,7 @@ def test_torchscript(name, tmp_path):
     )
     assert agreement.images == 3
     assert agreement.detections >= 10
-    exported = load_exported(path)
+    exported = load_exported(path, trust=True)
     has_masks = name != "faster_rcnn"
     assert exported.signature.masks == has_masks
     image = images([(80, 70)])[0]

@@ -97,9 +97,9 @@ def test_arguments_that_do_not_fit(arguments, message, capsys):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("first/inference/coco_instances_results.json", "[", "is not JSON"),
+        ("first/inference/coco_instances_results.json", "[", "is not valid JSON"),
         ("first/inference/coco_instances_results.json", "[1]", "a list in COCO's results format"),
-        ("shapes/annotations/instances_val2017.json", "[]", "COCO's instance annotations"),
+        ("shapes/annotations/instances_val2017.json", "[]", "expected a JSON object, got a list"),
     ],
 )
 def test_broken_files(run, tmp_path, capsys, name, text, message):

@@ -1,6 +1,7 @@
 """Exit status of a command-line tool, and what it tells of an error."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -47,6 +48,8 @@ def exit_status(
     Returns:
         0; 2 after an error; 130 after Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may have what it can't encode
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with exit_on_error(ValueError, OSError, *others, stopped=stopped):
             job()

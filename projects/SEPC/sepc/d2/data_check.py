@@ -10,7 +10,8 @@ from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig
 
 from ..data.doctor import Diagnosis, diagnose
-from ..data.validate import is_mask, read_json
+from ..data.rules import is_mask
+from ..data.validate import read_json
 from .datasets import find_sets
 from .engine.setup import dataset_names
 

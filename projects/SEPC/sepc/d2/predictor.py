@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from torch import nn
 
+from ..data.validate import read_annotations
 from . import datasets  # noqa: F401  # registers the generated data, whose classes it names
 from .cfgnode import add_sepc_config
 from .engine import Checkpointer, dataset_names, load_config
@@ -155,13 +155,17 @@ def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], 
     try:
         cfg.merge_from_file(path, allow_unsafe=False)
         cfg.merge_from_list(list(overrides))
-    except (KeyError, AssertionError, yaml.YAMLError) as error:
+    except (KeyError, AssertionError, AttributeError, TypeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {error}") from error
     if not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
+    try:
+        model = build_model(cfg)
+    except KeyError as error:  # of Detectron2's registries
+        raise ValueError(f"{path}: {error}") from error
     sides = [cfg.INPUT.MIN_SIZE_TEST] * 2
     parts = dict(
-        model=build_model(cfg),
+        model=model,
         augmentations=[T.ResizeShortestEdge(sides, cfg.INPUT.MAX_SIZE_TEST)],
         input_format=cfg.INPUT.FORMAT,
         metadata=_metadata(list(cfg.DATASETS.TEST)),
@@ -176,7 +180,7 @@ def _metadata(names: Sequence[str]) -> Any:
     known = metadata.get("thing_dataset_id_to_contiguous_id")
     if known or not json_file or not Path(json_file).is_file():
         return metadata
-    categories = json.loads(Path(json_file).read_text())["categories"]
+    categories = read_annotations(json_file)["categories"]
     categories = sorted(categories, key=lambda c: c["id"])
     if not metadata.get("thing_classes"):
         metadata.thing_classes = [category["name"] for category in categories]

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..export.preprocess import orientation, problem_of, reason_of
 from ..files import atomic_write
 from .progress import progress
 
 _NAMED = 5
-_ORIENTATION = 0x0112  # of EXIF; 5 to 8 are turned by a quarter
-# Pillow, which Detectron2 reads with, cuts these off above 255
-_DEEP = ("I", "F", "I;16")
 
 
 class Header(NamedTuple):
@@ -40,15 +38,11 @@ def read_header(path: str | os.PathLike[str]) -> Header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 width, height = image.size
-                if image.getexif().get(_ORIENTATION) in (5, 6, 7, 8):
+                if orientation(image) > 4:  # turned by a quarter
                     width, height = height, width
-                deep = image.mode.startswith(_DEEP)
-                return Header(width, height, f"has pixels of {image.mode}, not 8 bits" * deep)
+                return Header(width, height, problem_of(image))
     except Exception as error:  # Pillow's plugins raise whatever their parsers run into
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Header(
-            0, 0, f"cannot be opened as an image: {reason}".replace(f" {str(path)!r}", "")
-        )
+        return Header(0, 0, f"cannot be opened as an image: {reason_of(error, path)}")
 
 
 def check_image_files(

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..data.progress import progress
+from ..export.preprocess import read_image
 from ..files import atomic_write
-from ..visualize.drawing import read_image, write_picture
+from ..program import one_line
+from ..visualize.drawing import write_picture
 from .detections import Detections, Detector
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -57,7 +59,8 @@ def run_on_images(
     """Detect in one image after the other; consecutive ones of the same size go in a batch.
 
     Returns:
-        the number of images done. What can't be read or written is reported and left out.
+        the number of images done. What can't be read, detected in or written is reported and left
+        out.
     """
     done = 0
     detected = _detect(paths, detector, batch_size, report)
@@ -67,7 +70,7 @@ def run_on_images(
         try:
             goes_on = sink(path, image, found.above(threshold))
         except (ValueError, OSError) as error:
-            report(f"{path}: {error}")
+            report(f"{path}: {one_line(error)}")
             continue
         done += 1
         if not goes_on:
@@ -79,9 +82,28 @@ def _detect(
     paths: Iterable[Path], detector: Detector, batch_size: int, report: Report
 ) -> Iterator[tuple[Path, np.ndarray, Detections]]:
     for batch in batches(read_all(paths, report), batch_size):
+        yield from _detect_batch(batch, detector, report)
+
+
+def _detect_batch(
+    batch: list[tuple[Path, np.ndarray]], detector: Detector, report: Report
+) -> Iterator[tuple[Path, np.ndarray, Detections]]:
+    """Detections of a batch; where it fails, of one image after the other, without the bad ones."""
+    try:
         found = detector([image for _, image in batch])
-        for (path, image), each in zip(batch, found, strict=True):
-            yield path, image, each
+    except (
+        ValueError,
+        RuntimeError,
+        MemoryError,
+    ) as error:  # RuntimeError: of torch, as for memory
+        if len(batch) == 1:
+            report(f"{batch[0][0]}: {one_line(error)}")
+        else:
+            for single in batch:
+                yield from _detect_batch([single], detector, report)
+        return
+    for (path, image), each in zip(batch, found, strict=True):
+        yield path, image, each
 
 
 def read_all(paths: Iterable[Path], report: Report) -> Iterator[tuple[Path, np.ndarray]]:
@@ -90,7 +112,7 @@ def read_all(paths: Iterable[Path], report: Report) -> Iterator[tuple[Path, np.n
         try:
             image = read_image(path)
         except (ValueError, OSError) as error:
-            report(str(error))
+            report(one_line(error))
         else:
             yield path, image
 

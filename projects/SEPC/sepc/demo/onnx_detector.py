@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..export.exported import onnx_session
-from ..export.preprocess import prepare_image, restore_boxes
+from ..export.exported import OnnxFile
+from ..export.preprocess import check_outputs, prepare_image, restore_boxes
 from ..export.signature import OUTPUT_NAMES, OWNERS, split_names
 from .detections import Detections, draw_found
 
@@ -29,21 +29,26 @@ class OnnxDetector:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not Path(path).is_file():
             raise FileNotFoundError(f"the ONNX file {os.fspath(path)} does not exist")
-        self._session = onnx_session(path)
-        inputs = self._session.get_inputs()
-        names = [output.name for output in self._session.get_outputs()]
-        rank = len(inputs[0].shape) if len(inputs) == 1 else 0
-        if rank not in (3, 4) or not set(OUTPUT_NAMES) <= set(names):
+        self._file = OnnxFile(path)
+        names = [output.name for output in self._file.outputs]
+        shape = self._file.inputs[0].shape if len(self._file.inputs) == 1 else []
+        if (
+            len(shape) not in (3, 4)
+            or (isinstance(shape[-3], int) and shape[-3] != 3)
+            or not set(OUTPUT_NAMES) <= set(names)
+            or (len(shape) == 4 and OWNERS not in names)
+        ):
             raise ValueError(
-                f"{os.fspath(path)}: expected one image as input and the outputs {OUTPUT_NAMES}, "
-                f"got {[x.name for x in inputs]} and {names}"
+                f"{os.fspath(path)}: expected one image (3, H, W) or (N, 3, H, W) as input and the "
+                f"outputs {OUTPUT_NAMES}, for N images {OWNERS!r} as well, "
+                f"got {[(x.name, x.shape) for x in self._file.inputs]} and {names}"
             )
-        self._input = inputs[0].name
-        self._type = np.uint8 if "uint8" in inputs[0].type else np.float32
-        self._batch = inputs[0].shape[0] if rank == 4 else None
-        self._outputs = [*OUTPUT_NAMES, *([OWNERS] if OWNERS in names else [])]
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        size = inputs[0].shape[-2:]
+        self._input = self._file.inputs[0].name
+        self._type = np.uint8 if "uint8" in self._file.inputs[0].type else np.float32
+        self._batch = shape[0] if len(shape) == 4 else None
+        self._outputs = [*OUTPUT_NAMES, OWNERS] if len(shape) == 4 else list(OUTPUT_NAMES)
+        self.metadata = self._file.metadata
+        size = shape[-2:]
         if all(isinstance(side, int) for side in size):
             self.metadata.setdefault("image_size", f"{size[0]},{size[1]}")
         ids = self.metadata.get("category_ids", "")
@@ -68,17 +73,34 @@ class OnnxDetector:
         return draw_found(frame, found, self.class_names, enlarge=False)
 
     def _run(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-        """Boxes, scores and classes of each image (3, H, W)."""
+        """Boxes, scores and classes of each image (3, H, W).
+
+        Raises:
+            ValueError: if the file can't be run on them, or finds what is no detection.
+        """
         if self._batch is None:
-            return [
-                tuple(self._session.run(self._outputs[:3], {self._input: image}))
-                for image in images
-            ]
+            return [self._checked(self._file.run(self._outputs, {self._input: x})) for x in images]
         number = self._batch if isinstance(self._batch, int) else len(images)
         found: list[tuple[np.ndarray, ...]] = []
         for start in range(0, len(images), number):
             part = images[start : start + number]
             full = part + part[-1:] * (number - len(part))  # a fixed batch has to be full
-            *outputs, owners = self._session.run(self._outputs, {self._input: np.stack(full)})
-            found += [tuple(x[owners == i] for x in outputs) for i in range(len(part))]
+            *outputs, owners = self._file.run(self._outputs, {self._input: np.stack(full)})
+            detections = self._checked(outputs)
+            if owners.shape != detections[1].shape:
+                raise ValueError(
+                    f"expected the file to name the image of each of {len(detections[1])} "
+                    f"detections, got {OWNERS} of shape {owners.shape}"
+                )
+            found += [tuple(x[owners == i] for x in detections) for i in range(len(part))]
         return found
+
+    def _checked(self, outputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        boxes, scores, classes = outputs
+        check_outputs(boxes, scores, classes)
+        if self.category_ids and (classes >= len(self.category_ids)).any():
+            raise ValueError(
+                f"expected classes below {len(self.category_ids)}, the number of the file's "
+                f"category_ids, got {classes.max()}"
+            )
+        return boxes, scores, classes

@@ -77,7 +77,7 @@ def export_detector(
             import_package(package)
     with atomic_write(path) as partial:
         _write(detector, partial, format, example, signature, texts)
-        exported = load_exported(partial)
+        exported = load_exported(partial, trust=True)  # written just now
         return check_detections(
             exported.detect_batch,
             reference,

@@ -1,18 +1,22 @@
 """Exported detectors of any format, loaded and run."""
 
+import contextlib
 import json
 import os
+import pickle
+import struct
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 import torchvision  # noqa: F401  # its operators: nms, deform_conv2d, roi_align
 from torch import Tensor
 
-from .signature import ANY, INPUT_NAME, OWNERS, Signature, check_metadata, split_names
+from .preprocess import check_outputs
+from .signature import ANY, INPUT_NAME, OUTPUT_NAMES, OWNERS, Signature, check_metadata, split_names
 
 METADATA_FILE = "sepc.json"
 
@@ -44,12 +48,16 @@ class ExportedDetector:
             images: uint8, (3, H, W) or (N, 3, H, W) as the signature says.
 
         Raises:
-            ValueError: for images that the file does not take.
+            ValueError: for images that the file does not take, or outputs that are no detections.
         """
         self.signature.check(images)
         with torch.no_grad():
             outputs = self._run(images)
-        return dict(zip(self.signature.output_names, outputs, strict=True))
+        names = self.signature.output_names
+        if len(outputs) != len(names):
+            raise ValueError(f"expected the outputs {names} of the file, got {len(outputs)}")
+        check_outputs(*(x.numpy() for x in outputs[: len(OUTPUT_NAMES)]))
+        return dict(zip(names, outputs, strict=True))
 
     def detect(self, image: Tensor) -> tuple[Tensor, ...]:
         """Boxes, scores, classes, and masks if there are, of one image (3, H, W)."""
@@ -68,58 +76,115 @@ class ExportedDetector:
         return [tuple(x[owners == i] for x in found.values()) for i in range(len(images))]
 
 
-def load_exported(path: str | os.PathLike[str]) -> ExportedDetector:
+def load_exported(path: str | os.PathLike[str], *, trust: bool = False) -> ExportedDetector:
     """Read a file of any of the formats, which its content tells.
+
+    An ONNX file is data: a graph of operators. TorchScript and torch.export files are programs,
+    which can do to the machine what any program can.
+
+    Args:
+        path: of the file.
+        trust: read programs as well. False refuses them, and nothing of them is run.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is none of them.
+        ValueError: if it is none of them or damaged, or a program that is not trusted.
         ImportError: if ONNX Runtime is needed and missing.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"exported detector not found: {path}")
-    if not zipfile.is_zipfile(path):
+    kind = program_kind(path)
+    if kind is None:
         return _load_onnx(path)
-    with zipfile.ZipFile(path) as archive:
-        names = [name.partition("/")[2] for name in archive.namelist()]
-    if "archive_format" in names:
-        return _load_torch_export(path)
-    if any(name.startswith("code/") for name in names):
-        return _load_torchscript(path)
-    raise ValueError(f"expected an ONNX, TorchScript or torch.export file, got {path}")
+    if not trust:
+        raise ValueError(
+            f"{path} is a {kind} file, which is a program and can do anything to this machine: "
+            "expected an ONNX file, or --trust (trust=True) for one whose source you trust"
+        )
+    try:
+        return _LOADERS[kind](path)
+    except (RuntimeError, KeyError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is no readable {kind} file: {reason}") from error
 
 
-def onnx_session(path: str | os.PathLike[str]) -> Any:
-    """Session of ONNX Runtime on a file, on the CPU with as many threads as torch has.
+def program_kind(path: str | os.PathLike[str]) -> str | None:
+    """Kind of a file that holds a program, "TorchScript" or "torch.export"; None for other files.
 
     Raises:
-        ValueError: if it can't be read as ONNX.
+        ValueError: if it is an archive of another kind.
     """
-    import onnxruntime
+    if not zipfile.is_zipfile(path):
+        return None
+    names: list[str] = []
+    damaged = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error)
+    with contextlib.suppress(*damaged), zipfile.ZipFile(path) as archive:
+        names = [name.partition("/")[2] for name in archive.namelist()]
+    if "archive_format" in names:
+        return "torch.export"
+    if any(name.startswith("code/") for name in names):
+        return "TorchScript"
+    raise ValueError(f"expected an ONNX, TorchScript or torch.export file, got {os.fspath(path)}")
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        return onnxruntime.InferenceSession(
-            os.fspath(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # ONNX Runtime's own have no common base
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} can't be run in ONNX Runtime: {reason}") from error
+
+class OnnxFile:
+    """ONNX file in ONNX Runtime, on the CPU with as many threads as torch has.
+
+    Attributes:
+        metadata: texts of the file.
+        inputs, outputs: ONNX Runtime's descriptions, each with ``name``, ``shape`` and ``type``.
+
+    Raises:
+        ValueError: if it can't be read as ONNX, or its texts are not those of a detector.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        import onnxruntime
+
+        self._path = os.fspath(path)
+        if kind := program_kind(path):
+            raise ValueError(f"expected an ONNX file, got the {kind} file {self._path}")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what it logs as an error, it raises as well
+        options.intra_op_num_threads = torch.get_num_threads()
+        with self._one_line():
+            self._session = onnxruntime.InferenceSession(
+                self._path, options, providers=["CPUExecutionProvider"]
+            )
+            self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+            self.inputs, self.outputs = self._session.get_inputs(), self._session.get_outputs()
+        try:
+            check_metadata(self.metadata)
+        except ValueError as error:
+            raise ValueError(f"{self._path}: {error}") from error
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Outputs by their names.
+
+        Raises:
+            ValueError: if ONNX Runtime can't run the file on these inputs.
+        """
+        with self._one_line():
+            return [np.asarray(x) for x in self._session.run(names, inputs)]
+
+    @contextlib.contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # ONNX Runtime's own have no common base
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{self._path} can't be run in ONNX Runtime: {reason}") from error
 
 
 def _load_onnx(path: Path) -> ExportedDetector:
-    session = onnx_session(path)
-    metadata = dict(session.get_modelmeta().custom_metadata_map)
-    names = [x.name for x in session.get_outputs()]
+    file = OnnxFile(path)
+    names = [x.name for x in file.outputs]
 
     def run(images: Tensor) -> list[Tensor]:
-        outputs = session.run(names, {INPUT_NAME: images.numpy()})
-        return [torch.from_numpy(x) for x in outputs]
+        return [torch.from_numpy(x) for x in file.run(names, {INPUT_NAME: images.numpy()})]
 
-    return ExportedDetector(run, "onnx", metadata)
+    return ExportedDetector(run, "onnx", file.metadata)
 
 
 def _load_torchscript(path: Path) -> ExportedDetector:
@@ -138,8 +203,14 @@ def _load_torch_export(path: Path) -> ExportedDetector:
     return ExportedDetector(program.module(), "torch-export", _parsed(path, files[METADATA_FILE]))
 
 
+_LOADERS = {"TorchScript": _load_torchscript, "torch.export": _load_torch_export}
+
+
 def _parsed(path: Path, text: str | bytes) -> dict[str, str]:
     try:
-        return json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} was not written by sepc: it has no metadata") from error
+    if not isinstance(content, dict) or not all(isinstance(x, str) for x in content.values()):
+        raise ValueError(f"{path}: expected texts by name as metadata, got {text[:80]!r}")
+    return content

@@ -4,11 +4,26 @@ Everything follows from the texts of the file (``metadata``, see docs/export.md)
 imports nothing else of the package, so that a server can also take a copy of it.
 """
 
+import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+
+# modes of Pillow whose pixels have more than 8 bits, which it cuts off above 255
+_DEEP_MODES = ("I", "F", "I;16")
+_ORIENTATION = 0x0112  # of EXIF
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PreparedImage(NamedTuple):
@@ -26,6 +41,56 @@ class PreparedImage(NamedTuple):
     image_size: tuple[int, int]
 
 
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image file as it is shown, after EXIF's orientation: (H, W, 3) uint8, BGR.
+
+    By Pillow, so that the pixels are those that Detectron2 reads in training and evaluation.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: one line that names the file, if it is no image, is damaged or cut off, has
+            pixels of more than 8 bits, or more of them than Pillow takes (179 million).
+    """
+    name = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"the image {name} does not exist")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images, of palettes with transparency
+            with Image.open(path) as image:
+                if problem := problem_of(image):
+                    raise ValueError(f"it {problem}")
+                turned = _UPRIGHT.get(orientation(image))
+                upright = image if turned is None else image.transpose(turned)
+                return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+    except Exception as error:  # Pillow's plugins raise whatever their parsers run into
+        raise ValueError(f"{name}: expected an image, {reason_of(error, path)}") from error
+
+
+def problem_of(image: Image.Image) -> str:
+    """Why an image that opens can't be used, as readers would not agree on it; empty if it can."""
+    if image.mode.startswith(_DEEP_MODES):
+        return f"has pixels of {image.mode}, not 8 bits"
+    if image.format == "TIFF" and orientation(image) > 1:  # Pillow turns it, Detectron2 once more
+        return "is a TIFF file that is turned by its orientation, expected an upright one"
+    return ""
+
+
+def reason_of(error: Exception, path: str | os.PathLike[str]) -> str:
+    """What Pillow says of a file, in one line and without the path."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return reason.replace(f" {os.fspath(path)!r}", "")
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8; 1 is upright, as is an image whose EXIF can't be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception:  # damaged: Detectron2 takes such an image for upright
+        return 1
+    return value if value in _UPRIGHT else 1
+
+
 def detect_in_image(
     pixels: np.ndarray,
     run: Callable[[np.ndarray], Sequence[np.ndarray]],
@@ -37,9 +102,13 @@ def detect_in_image(
         pixels: (H, W, 3) uint8, BGR, as OpenCV reads an image.
         run: the file: (3, H', W') uint8 -> boxes, scores, classes.
         metadata: texts of the file.
+
+    Raises:
+        ValueError: see :func:`check_outputs`.
     """
     prepared = prepare_image(pixels, metadata)
     boxes, scores, classes = (np.asarray(x) for x in run(prepared.pixels)[:3])
+    check_outputs(boxes, scores, classes)
     boxes, seen = restore_boxes(boxes, prepared, metadata)
     return boxes[seen], scores[seen], classes[seen]
 
@@ -80,6 +149,27 @@ def restore_boxes(
     if metadata.get("inclusive_boxes") == "true":
         restored[:, 2:] += np.array([1 - s for s in scale], np.float32)
     return restored, seen
+
+
+def check_outputs(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> None:
+    """Check that what a file has found is boxes (D, 4), scores (D,) and classes (D,) from 0.
+
+    Raises:
+        ValueError: for other shapes or types, numbers that are not finite, and negative classes.
+    """
+    kinds = boxes.dtype.kind + scores.dtype.kind + classes.dtype.kind
+    shapes = boxes.shape, scores.shape, classes.shape
+    count = boxes.shape[:1]
+    if shapes != ((*count, 4), count, count) or kinds not in ("ffi", "ffu"):
+        types = boxes.dtype, scores.dtype, classes.dtype
+        raise ValueError(
+            "expected the file to find boxes (D, 4), scores (D,) and whole classes (D,), got "
+            + ", ".join(f"{t} {s}" for t, s in zip(types, shapes, strict=True))
+        )
+    if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+        raise ValueError("expected the file to find finite boxes and scores, got NaN or infinity")
+    if (classes < 0).any():
+        raise ValueError(f"expected the file to find classes from 0, got {classes.min()}")
 
 
 def resized_size(height: int, width: int, metadata: Mapping[str, str]) -> tuple[int, int]:

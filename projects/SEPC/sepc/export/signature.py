@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -134,12 +135,54 @@ def split_names(text: str) -> list[str]:
     return next(csv.reader([text]), [])
 
 
+class _Numbers(NamedTuple):
+    """Rule of a text: how many numbers (0 for any), of a type, their range, words instead."""
+
+    amount: int
+    type: type[int] | type[float]
+    low: float
+    high: float
+    words: tuple[str, ...] = ()
+
+    def fits(self, text: str) -> bool:
+        if text in self.words:
+            return True
+        try:
+            numbers = [self.type(x) for x in text.split(",")]
+        except ValueError:
+            return False
+        return self.amount in (0, len(numbers)) and all(self.low <= x <= self.high for x in numbers)
+
+    def __str__(self) -> str:
+        words = "".join(f"{word!r} or " for word in self.words)
+        kind = "whole number(s)" if self.type is int else "number(s)"
+        return f"{words}{self.amount or 'some'} {kind} from {self.low:g} to {self.high:g}"
+
+
+_LARGEST_SIDE = 2**16  # in pixels, that a file may ask for
+_NUMBERS = {
+    "format_version": _Numbers(1, int, 1, 2**31),
+    "image_size": _Numbers(2, int, 1, _LARGEST_SIDE, (ANY,)),
+    "batch": _Numbers(1, int, 1, 2**31, ("none", ANY)),
+    "min_size": _Numbers(1, int, 1, _LARGEST_SIDE),
+    "resize_short_edge": _Numbers(1, float, 1, _LARGEST_SIDE),
+    "resize_max": _Numbers(1, float, 1, 2**63),
+    "score_threshold": _Numbers(1, float, 0, 1),
+    "pixel_mean": _Numbers(3, float, 0, 255),
+    "category_ids": _Numbers(0, int, -(2**53), 2**53, ("",)),
+}
+
+
 def check_metadata(metadata: Mapping[str, str]) -> None:
-    """Check that this reader knows the version of a file.
+    """Check the texts of a file: numbers in range, and a version that this reader knows.
 
     Raises:
-        ValueError: if the file is of a newer version than this reader knows.
+        ValueError: names the text, what was expected and what came.
     """
+    for name, rule in _NUMBERS.items():
+        text = metadata.get(name)
+        if text is not None and not rule.fits(text):
+            raise ValueError(f"expected {name} of {rule} in the file's texts, got {text[:80]!r}")
     version = metadata.get("format_version", str(FORMAT_VERSION))
     if int(version) > FORMAT_VERSION:
         raise ValueError(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..data.doctor import Diagnosis
+from ..export.preprocess import read_image
 from ..files import atomic_write
 from ..visualize.detections import boxes_panel, category_colors
-from ..visualize.drawing import read_image
 from .page import bars, html_page
 from .pictures import data_uri
 

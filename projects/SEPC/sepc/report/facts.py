@@ -5,6 +5,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from ..visualize.curves import Metrics
@@ -59,7 +60,8 @@ def training_seconds(metrics: Metrics) -> float | None:
         return None
     iterations, seconds = metrics["time"]
     starts = [-1, *iterations[:-1]]
-    return sum((i - s) * t for i, s, t in zip(iterations, starts, seconds, strict=True))
+    total = sum((i - s) * t for i, s, t in zip(iterations, starts, seconds, strict=True))
+    return total if abs(total) < timedelta.max.total_seconds() else None  # of damaged lines
 
 
 def config_text(run: Run) -> str | None:

@@ -1,10 +1,11 @@
 """Places of the files of a training."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ..data.validate import read_annotations, read_results
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ class Run:
                 f"{self.folder}: the data of the evaluation are not known; expected "
                 "--annotations FILE and --images FOLDER"
             )
-        content = _parsed(self.annotations)
-        if not isinstance(content, dict) or not {"images", "categories"} <= set(content):
-            raise ValueError(f"{self.annotations}: expected COCO's instance annotations")
-        return content
+        return read_annotations(self.annotations)
 
     def load_results(self) -> list[dict[str, Any]]:
         """Read the detections; ValueError if there are none, or of another format."""
@@ -76,26 +74,13 @@ class Run:
                 "--results FILE (train_net.py writes it with "
                 "+dataloader.evaluator.output_dir=FOLDER)"
             )
-        results = _parsed(self.results)
-        keys = {"image_id", "category_id", "bbox", "score"}
-        if not isinstance(results, list) or not all(
-            isinstance(r, dict) and keys <= set(r) for r in results
-        ):
-            raise ValueError(f"{self.results}: expected a list in COCO's results format")
-        return results
+        return read_results(self.results)
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object, empty where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _parsed(path: str | os.PathLike[str]) -> Any:
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from error

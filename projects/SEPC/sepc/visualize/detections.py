@@ -1,6 +1,5 @@
 """Pictures of detections beside ground truth."""
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..data.validate import read_annotations
+from ..export.preprocess import read_image
 from .drawing import (
     CYCLE,
     Color,
     bgr,
     draw_box,
     draw_label,
-    read_image,
     scaled_to,
     sheet,
     titled,
@@ -46,9 +46,9 @@ def draw_detections(
 
     Raises:
         FileNotFoundError: if the annotations or an image is missing.
-        ValueError: if an image can't be read.
+        ValueError: if the annotations or an image can't be read.
     """
-    content = json.loads(Path(json_path).read_text())
+    content = read_annotations(json_path)
     names = {category["id"]: category["name"] for category in content["categories"]}
     colors = category_colors(names)
     truths, found = defaultdict(list), defaultdict(list)

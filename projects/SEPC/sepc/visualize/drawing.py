@@ -30,6 +30,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SIZE = 0.38
 _MARGIN = 8
 _BAR = 22
+_OUTSIDE = 16  # pixels; OpenCV takes no numbers of any size
 _PAPER = (255, 255, 255)
 _INK = (60, 60, 60)
 
@@ -53,9 +54,11 @@ def draw_box(
     """Draw a box onto ``picture`` (H, W, 3) in place.
 
     Args:
-        box: x1, y1, x2, y2 in pixels.
+        box: x1, y1, x2, y2 in pixels; what lies far outside is drawn just outside.
     """
-    x1, y1, x2, y2 = box
+    height, width = picture.shape[:2]
+    x1, x2 = (min(max(x, -_OUTSIDE), width + _OUTSIDE) for x in box[::2])
+    y1, y2 = (min(max(y, -_OUTSIDE), height + _OUTSIDE) for y in box[1::2])
     if not dashed:
         cv2.rectangle(picture, (x1, y1), (x2, y2), color, thickness)
         return
@@ -82,26 +85,12 @@ def draw_label(
     cv2.putText(picture, text, (left + 2, bottom - 3), _FONT, size, ink, 1, cv2.LINE_AA)
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read an image as (H, W, 3), uint8, BGR.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no image.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"the image {os.fspath(path)} does not exist")
-    image = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{os.fspath(path)}: expected an image, can't read it")
-    return image
-
-
 def scaled_to(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     """Scale an image to a longer side of ``side`` pixels; return it and the factor."""
     scale = side / max(image.shape[:2])
     method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=method), scale
+    height, width = (max(1, round(edge * scale)) for edge in image.shape[:2])  # 1: of a strip
+    return cv2.resize(image, (width, height), interpolation=method), scale
 
 
 def titled(panel: np.ndarray, title: str) -> np.ndarray:

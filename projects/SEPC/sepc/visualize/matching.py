@@ -58,7 +58,7 @@ def match_detections(
     truths = {i: a for i, a in enumerate(content.get("annotations", []), start=1)}
     strong = [result for result in results if result["score"] >= score_thresh]
     found = {i: result for i, result in enumerate(strong, start=1)}
-    _check(content, strong)
+    check_results_fit(content, strong)
     matches = {i: ImageMatches(image) for i, image in images.items()}
     for cell in _evaluate(content, truths, found):
         here = matches[cell["image_id"]]
@@ -113,7 +113,8 @@ def _index(dataset: dict[str, Any]) -> COCO:
     return coco
 
 
-def _check(content: dict[str, Any], results: list[dict[str, Any]]) -> None:
+def check_results_fit(content: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    """Check that results are of annotated images and categories; ValueError names others."""
     for key, name in (("images", "image_id"), ("categories", "category_id")):
         known = {entry["id"] for entry in content[key]}
         unknown = sorted({result[name] for result in results} - known, key=str)

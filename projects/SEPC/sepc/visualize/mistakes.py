@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..export.preprocess import read_image
 from .drawing import (
     GREEN,
     ORANGE,
@@ -14,7 +15,6 @@ from .drawing import (
     bgr,
     draw_box,
     draw_label,
-    read_image,
     scaled_to,
     sheet,
     titled,

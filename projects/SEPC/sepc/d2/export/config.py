@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import instantiate
-from detectron2.data import MetadataCatalog, detection_utils
+from detectron2.data import MetadataCatalog
 from detectron2.data import transforms as T
+from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from ...export import join_names
-from ...export.preprocess import resize
+from ...export.preprocess import read_image, resize
 from ..datasets import check_registered
 from ..engine import Checkpointer, dataset_names
 
@@ -60,13 +61,14 @@ def read_images(cfg: DictConfig, files: Iterable[str]) -> list[Tensor]:
     """Image files as the config reads them for testing, (3, H, W) uint8.
 
     Raises:
-        OSError: if one can't be read.
+        FileNotFoundError, ValueError: see :func:`sepc.export.preprocess.read_image`.
     """
     transforms = T.AugmentationList(augmentations(cfg))
+    order = 1 if cfg.dataloader.test.mapper.image_format == "BGR" else -1
     images = []
     for file in files:
-        pixels = detection_utils.read_image(file, str(cfg.dataloader.test.mapper.image_format))
-        given = T.AugInput(pixels)
+        pixels = read_image(PathManager.get_local_path(file))[..., ::order]
+        given = T.AugInput(np.ascontiguousarray(pixels))
         transforms(given)
         images.append(torch.from_numpy(given.image.transpose(2, 0, 1).copy()))
     return images

@@ -59,6 +59,7 @@ def export(
         OSError: if weights or an image can't be read, or the file can't be written.
         ValueError, ExportError: see :func:`export_model`.
     """
+    Signature(image_size=image_size, batch=batch)  # refuses numbers out of range
     model = load_model(cfg, os.fspath(weights))
     if images:
         pixels, what = read_images(cfg, images), "the images given"

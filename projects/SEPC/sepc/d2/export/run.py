@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from detectron2.data import DatasetMapper, build_detection_test_loader, get_detection_dataset_dicts
+from detectron2.data import (
+    DatasetMapper,
+    MetadataCatalog,
+    build_detection_test_loader,
+    get_detection_dataset_dicts,
+)
 from detectron2.data import transforms as T
 from detectron2.evaluation import COCOEvaluator, inference_on_dataset
 from detectron2.modeling.postprocessing import detector_postprocess
@@ -19,16 +24,23 @@ from ..mmdet1 import undo_inclusive
 
 
 class ExportedModel(nn.Module):
-    """A file with Detectron2's interface of a detector, for inference only."""
+    """A file with Detectron2's interface of a detector, for inference only.
 
-    def __init__(self, exported: ExportedDetector) -> None:
+    Args:
+        exported: the file.
+        num_classes: of the data; None for any.
+    """
+
+    def __init__(self, exported: ExportedDetector, *, num_classes: int | None = None) -> None:
         super().__init__()
         self.exported = exported
+        self.num_classes = num_classes
 
     def forward(self, inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
         """Detections in dicts with ``image`` and perhaps ``height`` and ``width``, as of any model.
 
-        Images that are smaller than the file takes are padded.
+        Images that are smaller than the file takes are padded. ValueError for a class that the
+        data do not have.
         """
         return [{"instances": self._instances(x)} for x in inputs]
 
@@ -37,6 +49,11 @@ class ExportedModel(nn.Module):
         height, width = int(image.shape[-2]), int(image.shape[-1])
         padded = torch.from_numpy(pad(image.numpy(), self.exported.metadata))
         boxes, scores, classes, *masks = self.exported.detect(padded)
+        if self.num_classes is not None and (classes >= self.num_classes).any():
+            raise ValueError(
+                f"expected a file for the {self.num_classes} classes of the data, it finds class "
+                f"{int(classes.max())}, counted from 0"
+            )
         found = Instances((height, width))
         found.pred_boxes, found.scores, found.pred_classes = Boxes(boxes), scores, classes
         if masks:
@@ -80,4 +97,10 @@ def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 
         mapper=mapper,
         num_workers=num_workers,
     )
-    return inference_on_dataset(ExportedModel(exported), loader, COCOEvaluator(dataset))
+    model = ExportedModel(exported, num_classes=number_of_classes(dataset))
+    return inference_on_dataset(model, loader, COCOEvaluator(dataset))
+
+
+def number_of_classes(dataset: str) -> int | None:
+    """Number of classes of a registered data set that has been read; None if it names none."""
+    return len(MetadataCatalog.get(dataset).get("thing_classes", ())) or None
