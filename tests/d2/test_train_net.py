@@ -10,9 +10,9 @@ import sys
 import pytest
 import torch
 from detectron2.engine import default_argument_parser
-from detectron2.modeling.meta_arch import RetinaNet
 
 import train_net
+from sepc.d2.detectors.retinanet import RetinaNet
 from sepc.metrics import read_rows
 
 from .helpers import CONFIGS, ROOT, tiny_overrides
@@ -21,6 +21,7 @@ CONFIG = str(CONFIGS / "quickstart" / "retinanet_sepc.py")
 
 
 def run(folder, *flags, variant="pconv_ibn", **others):
+    torch.set_num_threads(1)  # another number of them sums in another order
     parser = default_argument_parser()
     overrides = tiny_overrides(folder, **{"model.head.trunk.variant": variant, **others})
     config = ["--config-file", CONFIG, "--num-gpus", "0"]
@@ -45,14 +46,11 @@ def compared(state):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Several threads may share the work of a sum otherwise from run to run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def threads_are_left_alone():
+    """Else a training takes as many as there are cores."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # else a training sets as many as there are cores
+        patch.setenv("OMP_NUM_THREADS", "1")
         yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

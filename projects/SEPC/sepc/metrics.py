@@ -16,7 +16,7 @@ def parse_row(line: str) -> dict[str, Any] | None:
         row["iteration"] = int(row["iteration"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    return row
+    return row if 0 <= row["iteration"] < 2**53 else None
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Plots of losses, learning rate and AP over the iterations of a training."""
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from itertools import cycle
@@ -35,7 +34,7 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     values: dict[str, dict[int, float]] = {}
     for row in read_rows(path):
         for name, value in row.items():
-            if name != "iteration" and isinstance(value, int | float) and math.isfinite(value):
+            if name != "iteration" and isinstance(value, int | float) and abs(value) < 1e300:
                 values.setdefault(name, {})[row["iteration"]] = float(value)
     if not values:
         raise ValueError(f'{path}: expected lines of JSON with an "iteration", found none')
