@@ -42,10 +42,10 @@ def count_flops(model: nn.Module, height: int, width: int) -> int:
     """FLOPs of inference on one image, as the module's docstring defines them.
 
     All costs of the dense part grow with the area of the image where no level rounds its size, so
-    it is traced at a small size and scaled, which is exact (but for 0.01 % of RCNet, whose gates and
-    contexts cost the same for any size). The heads for regions of a two-stage
-    detector cost what ``REGIONS`` proposals and ``INSTANCES`` detections cost, whatever the size;
-    sampling the regions is not counted.
+    it is traced at a small size and scaled, which is exact (but for 0.01 % of RCNet, whose gates
+    and contexts cost the same for any size). The heads for regions of a two-stage detector cost
+    what ``REGIONS`` proposals and ``INSTANCES`` detections cost, whatever the size; sampling the
+    regions is not counted.
 
     Args:
         model: a ``DenseDetector`` or ``GeneralizedRCNN``; it may be on the meta device.

@@ -170,8 +170,8 @@ def _rcnet_rules() -> list[Rule]:
         "CSN.scaleContext": "shift.level_context",
     }
     rules = [
-        *(rule for x, y in normed.items() for rule in _conv_rules(f"{x}.conv", y)),
         *(Rule(f"{x}.bn", f"{y}.norm") for x, y in normed.items()),
+        *(rule for x, y in normed.items() for rule in _conv_rules(f"{x}.conv", y)),
         *(Rule(f"{x}.channel_agg", f"{y}.attention") for x, y in contexts.items()),
         *(Rule(f"{x}.trans", f"{y}.out") for x, y in contexts.items()),
         Rule("CSN.msm.aggregation.{i}.1", "shift.out.{i}"),
