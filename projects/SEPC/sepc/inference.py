@@ -56,7 +56,7 @@ def _fold_pyramid_norm(layer: PyramidLayer) -> None:
         rest = PyramidNorm(norm.channel).eval()
         norm = norm.batch
     elif isinstance(norm, InstanceBatchNorm):
-        rest, first_channel = layer.norm, norm.half
+        rest, first_channel = layer.norm, norm.num_instance
         norm.batch, norm = nn.Identity(), norm.batch
     if not _has_fixed_statistics(norm):
         return

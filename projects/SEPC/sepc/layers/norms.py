@@ -113,15 +113,15 @@ class InstanceBatchNorm(nn.Module):
         super().__init__()
         if num_channels < 2:
             raise ValueError(f"expected num_channels of 2 or more, got {num_channels}")
-        self.half = num_channels // 2
-        self.instance = nn.InstanceNorm2d(self.half, affine=True)
-        self.batch: nn.Module = nn.BatchNorm2d(num_channels - self.half)
+        self.num_instance = num_channels // 2
+        self.instance = nn.InstanceNorm2d(self.num_instance, affine=True)
+        self.batch: nn.Module = nn.BatchNorm2d(num_channels - self.num_instance)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize (N, C, H, W), with the statistics in float32 at least."""
         dtype = x.dtype
         x = x.to(torch.promote_types(dtype, torch.float32))
-        first, rest = x[:, : self.half], x[:, self.half :]
+        first, rest = x[:, : self.num_instance], x[:, self.num_instance :]
         return torch.cat([self.instance(first), self.batch(rest)], dim=1).to(dtype)
 
 
