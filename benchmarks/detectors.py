@@ -4,6 +4,7 @@
     python -m benchmarks.detectors                     # 1 image of 800 x 1088, CPU
     python -m benchmarks.detectors --device cuda --dtype float16 --batch 8 --size 800 1333
     python -m benchmarks.detectors --detectors atss --variants sepc_lite sepc
+    python -m benchmarks.detectors --variants sepc --configs retinanet_R_50_rcnet_1x  # beside SEPC
 
 From pixels to boxes, in inference, all in one process and in turns as in `benchmark.py`. They have
 the form of `sepc.optimize_for_inference`; the plain one has it too, as its backbone gains as much,
@@ -66,6 +67,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=["retinanet"])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
+    rows = sorted(path.stem for path in CONFIGS.glob("*.py"))
+    parser.add_argument(
+        "--configs", nargs="+", choices=rows, default=[], metavar="NAME", help=f"of {CONFIGS.name}"
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of autocast")
     parser.add_argument("--size", nargs=2, type=int, default=(800, 1088), metavar=("H", "W"))
@@ -115,26 +120,31 @@ def measure_detector(detector: str, args: argparse.Namespace) -> list[dict[str, 
 
 def make_models(detector: str, args: argparse.Namespace) -> dict[str, nn.Module]:
     """Build the models by the name of their head, with Detectron2's own form first."""
-    plain = build(detector, None, args.device)
+    plain = build(load(detector, None), args.device)
     models = {BASE: plain, "plain head": optimize_for_inference(plain)}
-    for variant in args.variants:
-        models[variant] = optimize_for_inference(build(detector, variant, args.device))
+    others = {variant: load(detector, variant) for variant in args.variants}
+    others |= {name: load_row(name) for name in args.configs}
+    for name, cfg in others.items():
+        models[name] = optimize_for_inference(build(cfg, args.device))
     return models
 
 
 def load(detector: str, variant: str | None) -> DictConfig:
     """Load the config of a detector with a variant of the SEPC head, or with the plain head."""
+    if variant is None:
+        return load_row(f"{detector}_R_50_FPN_1x")
+    return load_row(f"{detector}_R_50_FPN_sepc_1x", f"model.head.trunk.variant={variant}")
+
+
+def load_row(name: str, *overrides: str) -> DictConfig:
+    """Load the config of a row of the model zoo."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if variant is None:
-            return load_config(str(CONFIGS / f"{detector}_R_50_FPN_1x.py"))
-        path = CONFIGS / f"{detector}_R_50_FPN_sepc_1x.py"
-        return load_config(str(path), [f"model.head.trunk.variant={variant}"])
+        return load_config(str(CONFIGS / f"{name}.py"), list(overrides))
 
 
-def build(detector: str, variant: str | None, device: str) -> nn.Module:
+def build(cfg: DictConfig, device: str) -> nn.Module:
     torch.manual_seed(0)
-    cfg = load(detector, variant)
     model = instantiate(cfg.model).to(device).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if name.endswith("offset.bias"):  # offsets of a trained model are of about a cell

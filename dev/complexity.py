@@ -27,8 +27,10 @@ REGIONS = 1000  # proposals that the box heads of a two-stage detector read
 INSTANCES = 100  # detections that its mask head reads
 
 _TRACED = 128  # pixels; a multiple of the stride of P7, so that nothing is rounded
-_ELEMENTWISE = ("add", "add_", "mul", "mul_", "exp", "clamp", "sigmoid")
-_FREE = {f"aten::{name}" for name in (*_ELEMENTWISE, "max_pool2d")}
+_ELEMENTWISE = ("add", "add_", "sub", "rsub", "mul", "mul_", "div", "exp", "clamp", "sigmoid")
+_POOLING = ("max_pool2d", "amax", "minimum", "mean", "sum", "softmax")
+_MOVING = ("index_select", "unflatten", "view_as")
+_FREE = {f"aten::{name}" for name in (*_ELEMENTWISE, *_POOLING, *_MOVING)}
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -40,9 +42,10 @@ def count_flops(model: nn.Module, height: int, width: int) -> int:
     """FLOPs of inference on one image, as the module's docstring defines them.
 
     All costs of the dense part grow with the area of the image where no level rounds its size, so
-    it is traced at a small size and scaled, which is exact. The heads for regions of a two-stage
-    detector cost what ``REGIONS`` proposals and ``INSTANCES`` detections cost, whatever the size;
-    sampling the regions is not counted.
+    it is traced at a small size and scaled, which is exact (but for 0.01 % of RCNet, whose gates
+    and contexts cost the same for any size). The heads for regions of a two-stage detector cost
+    what ``REGIONS`` proposals and ``INSTANCES`` detections cost, whatever the size; sampling the
+    regions is not counted.
 
     Args:
         model: a ``DenseDetector`` or ``GeneralizedRCNN``; it may be on the meta device.

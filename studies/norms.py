@@ -39,6 +39,7 @@ NORMS: dict[str, tuple[str, int, int]] = {
     "iBN": ("BN", 1, 1),
     "iBN, two processes": ("SyncBN", 2, 2),
     "BCN": ("BCN", 1, 1),
+    "half instance norm": ("InstanceBN", 1, 1),
 }
 
 

@@ -33,6 +33,17 @@ def test_optimized_trunk_computes_the_same(variant, options, norm):
     assert not any(isinstance(m, norms) for m in optimized.modules())
 
 
+@pytest.mark.parametrize("variant", ["pconv_ibn", "sepc"])
+def test_of_an_instance_batch_norm_the_batch_norm_is_folded(variant):
+    trunk = randomize(sepc.build_sepc(variant, 7, norm="InstanceBN"), scale=0.1).eval()
+    optimized = sepc.optimize_for_inference(trunk)
+    features = make_pyramid(SIZES, 7)
+    with torch.no_grad():
+        torch.testing.assert_close(optimized(features), trunk(features), rtol=1e-4, atol=1e-5)
+    kinds = [type(m) for m in optimized.modules()]
+    assert nn.BatchNorm2d not in kinds and kinds.count(nn.InstanceNorm2d) == 6
+
+
 def test_group_norm_stays():
     trunk = sepc.optimize_for_inference(sepc.build_sepc("pconv", 8, norm=group_norm))
     assert sum(isinstance(m, nn.GroupNorm) for m in trunk.modules()) == 6

@@ -226,7 +226,7 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         for command in found:
             args = default_argument_parser().parse_args(command[2:])
             cfg = load_config(args.config_file, args.opts)
-            assert cfg.model.head.trunk.variant
+            assert cfg.model.head
     finally:
         forget("my_data", DatasetCatalog)
 
@@ -245,6 +245,7 @@ def test_overrides_and_keys_of_the_prose_exist() -> None:
             "COCO-Detection/retinanet_R_50_FPN_sepc_lite_1x.py",
             "released/retinanet_R_50_FPN_sepc_1x.py",
             "released/atss_R_50_FPN_sepc_noibn_1x.py",
+            "COCO-Detection/retinanet_R_50_rcnet_sepc_lite_1x.py",
             "COCO-Detection/faster_rcnn_R_50_FPN_pconv_1x.py",
         )
     ]

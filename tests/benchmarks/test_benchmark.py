@@ -49,8 +49,10 @@ def test_sweep(run):
 
 def test_whole_detectors(run):
     pytest.importorskip("detectron2")
-    rows = run("detectors", "--size", "64", "64", "--variants", "sepc_lite")
-    assert [row["head"] for row in rows] == ["as Detectron2 has it", "plain head", "sepc_lite"]
+    rcnet = "retinanet_R_50_rcnet_1x"
+    rows = run("detectors", "--size", "64", "64", "--variants", "sepc_lite", "--configs", rcnet)
+    heads = ["as Detectron2 has it", "plain head", "sepc_lite", rcnet]
+    assert [row["head"] for row in rows] == heads
     for row in rows:
         assert 0 < row["head_ms"] < row["ms"]
         assert 0 < row["backbone_ms"] < row["ms"]

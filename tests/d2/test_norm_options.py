@@ -14,7 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from quickstart.settings import config_of
 from sepc import PyramidNorm, optimize_for_inference
 from sepc.d2.engine import load_config
-from sepc.layers import BatchChannelNorm, LevelBatchNorm, SyncBatchNorm2d
+from sepc.layers import BatchChannelNorm, InstanceBatchNorm, LevelBatchNorm, SyncBatchNorm2d
 from sepc.layers.weight_standardization import StandardizedWeights
 
 from .helpers import CONFIGS, ROOT, image_input
@@ -29,6 +29,7 @@ KINDS = {
     "GN": nn.GroupNorm,
     "LevelBN": LevelBatchNorm,
     "BCN": BatchChannelNorm,
+    "InstanceBN": InstanceBatchNorm,
     "null": type(None),
 }
 
@@ -85,7 +86,7 @@ def test_detectron2s_naive_norm_has_its_mode():
     assert modes == ["", "N"]
 
 
-@pytest.mark.parametrize("name", ["BN", "SyncBN", "LevelBN", "BCN", "GN", "FrozenBN"])
+@pytest.mark.parametrize("name", ["BN", "SyncBN", "LevelBN", "BCN", "InstanceBN", "GN", "FrozenBN"])
 def test_norm_of_plain_towers(name):
     model = detector(f"model.head.trunk.norm={name}", name="atss", variant="plain")
     towers = model.head.trunk.cls_tower.norms
@@ -135,7 +136,7 @@ def test_a_callable_in_a_config_file(tmp_path):
 
 def test_weight_decay_of_norms_finds_them_all():
     """Detectron2 tells norms by their class; those over a pyramid are of such."""
-    for name in ("BN", "SyncBN", "LevelBN", "BCN", "GN"):
+    for name in ("BN", "SyncBN", "LevelBN", "BCN", "InstanceBN", "GN"):
         model = detector(NORM + name)
         groups = get_default_optimizer_params(model, weight_decay=0.1, weight_decay_norm=0.0)
         decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}

@@ -14,7 +14,7 @@ from .helpers import ROOT
 
 def test_runs_see_the_same_images_at_rates_of_their_batch():
     runs = tool.runs(tool.parse_args([]))
-    assert len({run.name for run in runs}) == len(runs) == 3 * (4 * 4 + 2 * 3)
+    assert len({run.name for run in runs}) == len(runs) == 3 * (5 * 4 + 2 * 3)
     rates = {}
     once = {run.overrides: run for run in runs}  # seeds differ in nothing that a config says
     for run in once.values():

@@ -11,7 +11,7 @@ SMALL = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.FPN.OUT_CHANNELS", 3
 
 
 def path_of(detector: str):
-    (path,) = (CONFIGS / "yaml").glob(f"{detector}_R_50_*.yaml")
+    (path,) = (CONFIGS / "yaml").glob(f"{detector}_R_50_FPN_*.yaml")
     return path
 
 

@@ -12,6 +12,7 @@ from sepc import PyramidNorm, build_sepc
 from sepc.layers import (
     BatchChannelNorm,
     EstimatedBatchNorm2d,
+    InstanceBatchNorm,
     LevelBatchNorm,
     SyncBatchNorm2d,
     Towers,
@@ -137,7 +138,31 @@ def test_batch_channel_norm_of_one_image_depends_on_no_other():
         torch.testing.assert_close(x[0], y[1], rtol=1e-3, atol=1e-3)  # n / (n - 1) is another
 
 
-@pytest.mark.parametrize("name", ["BN", "SyncBN", "GN", "BCN", "LevelBN"])
+@pytest.mark.parametrize("channels", [6, 7])
+def test_instance_batch_norm_by_hand(channels):
+    """Over the pyramid: a half by the cells of one image, of all levels, a half by those of all."""
+    norm = randomize(PyramidNorm(InstanceBatchNorm(channels)).double())
+    features = make_pyramid(SIZES, channels, dtype=torch.float64)
+    samples = concatenate(features)
+    parts = []
+    for part, own, axes in zip(
+        samples.split([3, channels - 3], dim=1),
+        (norm.shared.instance, norm.shared.batch),
+        ((2, 3), (0, 2, 3)),
+        strict=True,
+    ):
+        mean, var = part.mean(axes, keepdim=True), part.var(axes, keepdim=True, unbiased=False)
+        normed = (part - mean) / (var + own.eps).sqrt()
+        parts.append(normed * own.weight.view(1, -1, 1, 1) + own.bias.view(1, -1, 1, 1))
+    torch.testing.assert_close(concatenate(norm(features)), torch.cat(parts, dim=1))
+
+
+def test_instance_batch_norm_takes_two_channels_at_least():
+    with pytest.raises(ValueError, match="num_channels of 2 or more, got 1"):
+        InstanceBatchNorm(1)
+
+
+@pytest.mark.parametrize("name", ["BN", "SyncBN", "GN", "BCN", "InstanceBN", "LevelBN"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_low_precision_does_not_overflow(name, dtype):
     """Activations of 1e4, whose squares exceed float16, through every norm that has statistics."""

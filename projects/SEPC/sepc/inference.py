@@ -4,10 +4,11 @@ import copy
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers.fast.winograd import use_winograd
-from .layers.norms import BatchChannelNorm
+from .layers.norms import BatchChannelNorm, InstanceBatchNorm
 from .layers.pyramid_layer import PyramidLayer
 from .layers.pyramid_norm import PyramidNorm
 from .layers.weight_standardization import StandardizedWeights
@@ -18,8 +19,9 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
 
     Norms with fixed statistics are folded into the convolutions before them: those of the trunk,
     which is exact since pyramid convolution is linear and upsampling takes averages, and those of
-    Detectron2's convolutions in the backbone. Of Batch-Channel Normalization the group norm stays;
-    so does a batch norm per level, which shared kernels can't hold. Standardized weights become
+    Detectron2's convolutions in the backbone. Of Batch-Channel Normalization the group norm stays,
+    of an instance-batch norm the half that is instance norm; so does a batch norm per level, which
+    shared kernels can't hold. Standardized weights become
     ordinary ones. On a CPU, weights get the channels-last order, in which the convolutions then
     compute, and those of wide pyramids go by Winograd's filtering (see
     :mod:`sepc.layers.fast.winograd`): equal to some 1e-5 of the largest value.
@@ -48,15 +50,19 @@ def _fold_pyramid_norm(layer: PyramidLayer) -> None:
     if layer.norm is None:
         return
     norm: nn.Module = layer.norm.shared
-    rest = None
+    rest: PyramidNorm | None = None
+    first_channel = 0
     if isinstance(norm, BatchChannelNorm):
         rest = PyramidNorm(norm.channel).eval()
         norm = norm.batch
+    elif isinstance(norm, InstanceBatchNorm):
+        rest, first_channel = layer.norm, norm.num_instance
+        norm.batch, norm = nn.Identity(), norm.batch
     if not _has_fixed_statistics(norm):
         return
     # the sum of all terms is normalized: each is scaled, one is shifted
     kernels = dict(layer.conv.named_children())
-    _fold(norm, kernels.pop("same"), *kernels.values())
+    _fold(norm, kernels.pop("same"), *kernels.values(), first_channel=first_channel)
     layer.norm = rest
 
 
@@ -68,14 +74,20 @@ def _has_fixed_statistics(norm: object) -> bool:
     return is_norm and getattr(norm, "running_mean", None) is not None
 
 
-def _fold(norm: Any, first: Any, *others: Any) -> None:
-    """Scale the convolutions as the norm scales their sum; the shift goes into the first."""
+def _fold(norm: Any, first: Any, *others: Any, first_channel: int = 0) -> None:
+    """Scale the convolutions as the norm scales their sum; the shift goes into the first.
+
+    Args:
+        first_channel: where the norm's channels begin; those before stay as they are.
+    """
     scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight
     shift = -norm.running_mean * scale
     if norm.bias is not None:
         shift = shift + norm.bias
+    scale = F.pad(scale, (first_channel, 0), value=1.0)
+    shift = F.pad(shift, (first_channel, 0))
     for conv in (first, *others):
         conv.weight = _frozen(conv.weight * scale.view(-1, 1, 1, 1))
         if conv.bias is not None:

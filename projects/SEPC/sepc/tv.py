@@ -1,5 +1,6 @@
-"""The torchvision binding: the SEPC trunk in torchvision's own RetinaNet and FCOS."""
+"""The torchvision binding: the SEPC trunk in torchvision's own RetinaNet, FCOS and SSD."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.fcos import FCOSHead
 from torchvision.models.detection.retinanet import RetinaNetHead
+from torchvision.models.detection.ssd import SSDHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.ops.boxes import clip_boxes_to_image
@@ -79,6 +81,60 @@ class SEPCFCOSHead(FCOSHead):
             "cls_logits": self.classification_head(cls_features),
             "bbox_regression": distances,
             "bbox_ctrness": centerness,
+        }
+
+
+class SEPCSSDHead(SSDHead):
+    """Predictors straight on a SEPC trunk, for :class:`torchvision.models.detection.ssd.SSD`.
+
+    SSD (https://arxiv.org/abs/1512.02325) reads maps of different channels, which a 1x1 convolution
+    each brings to those of the trunk. The predictors of each level are its own, as torchvision's
+    are: levels may have different numbers of anchors. The losses are torchvision's, in ``SSD``.
+
+    The levels have to be halves of each other, rounded up, as those of SSDlite are for 320 pixels
+    (20, 10, 5, 3, 2, 1). Those of ``ssd300_vgg16`` are not (3, then 1): its first batch raises a
+    ValueError that names the level.
+
+    Args:
+        trunk: as :func:`sepc.build_sepc` makes it.
+        in_channels: of each map of the backbone, fine to coarse.
+        num_anchors: per position of each level, as the model's
+            ``anchor_generator.num_anchors_per_location()`` says.
+        num_classes: as torchvision's SSD counts them: with one for the background.
+
+    Raises:
+        ValueError: other numbers of levels, or a trunk that does not pad its branches, as for
+            :class:`SEPCRetinaNetHead`.
+    """
+
+    def __init__(
+        self,
+        *,
+        trunk: SEPC,
+        in_channels: Sequence[int],
+        num_anchors: Sequence[int],
+        num_classes: int,
+    ) -> None:
+        _check_keeps_sizes(trunk)
+        if len(in_channels) != len(num_anchors):
+            raise ValueError(
+                "expected in_channels and num_anchors of as many levels, "
+                f"got {len(in_channels)} and {len(num_anchors)}"
+            )
+        super().__init__([trunk.out_channels] * len(in_channels), list(num_anchors), num_classes)
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(channels, trunk.in_channels, kernel_size=1) for channels in in_channels
+        )
+        self.trunk = trunk
+
+    def forward(self, x: list[Tensor]) -> dict[str, Tensor]:
+        """L maps (N, in_channels of the level, Hl, Wl) -> ``bbox_regression`` (N, R, 4) and
+        ``cls_logits`` (N, R, classes)."""
+        pyramid = [lateral(level) for lateral, level in zip(self.laterals, x, strict=True)]
+        cls_features, box_features = self.trunk(pyramid)
+        return {
+            "bbox_regression": self.regression_head(box_features),
+            "cls_logits": self.classification_head(cls_features),
         }
 
 

@@ -36,7 +36,9 @@ def restore_state_dict(state_dict: Mapping[str, Value]) -> dict[str, Value]:
     kind = _kind_of_head(names)
     rules = _detector_rules(
         backbone=backbone_rules(names),
-        levels=_numbers(r"backbone\.fpn_lateral(\d+)\.", names),
+        pyramid=RCNET
+        if any(name.startswith("backbone.pyramid.nodes.") for name in names)
+        else _fpn_rules(_numbers(r"backbone\.fpn_lateral(\d+)\.", names)),
         fpn="neck.0." if any(name.startswith("head.trunk.stages.") for name in names) else "neck.",
         trunk=_AUTHORS_TRUNK if kind == "retina" else _UNIVERSENET_TRUNK,
         predictors=_PREDICTORS[kind],
@@ -48,13 +50,16 @@ def _rules_to_ours(names: list[str]) -> list[Rule]:
     trunk = _AUTHORS_TRUNK + _UNIVERSENET_TRUNK
     if not any(name.startswith(("backbone.", "neck.", "bbox_head.")) for name in names):
         return trunk
-    laterals = _numbers(r"neck\.(?:0\.)?lateral_convs\.(\d+)\.", names)
+    fpn = "neck.0." if any(name.startswith("neck.0.") for name in names) else "neck."
+    laterals = _numbers(re.escape(fpn) + r"lateral_convs\.(\d+)\.", names)
     # FPN reads all stages of the backbone from some level on; level k has stride 2^k
     last_level = 1 + (len(_numbers(r"backbone\.layer(\d+)\.", names)) or 4)
     return _detector_rules(
         backbone=backbone_rules(names),
-        levels=[last_level - len(laterals) + 1 + i for i in laterals],
-        fpn="neck.0." if any(name.startswith("neck.0.") for name in names) else "neck.",
+        pyramid=RCNET
+        if any(name.startswith(f"{fpn}RevFP.") for name in names)
+        else _fpn_rules([last_level - len(laterals) + 1 + i for i in laterals]),
+        fpn=fpn,
         trunk=trunk,
         predictors=[rule for rules in _PREDICTORS.values() for rule in rules],
     )
@@ -63,7 +68,7 @@ def _rules_to_ours(names: list[str]) -> list[Rule]:
 def _detector_rules(
     *,
     backbone: Iterable[Rule],
-    levels: Iterable[int],
+    pyramid: Iterable[Rule],
     fpn: str,
     trunk: Iterable[Rule],
     predictors: Iterable[Rule],
@@ -71,7 +76,7 @@ def _detector_rules(
     # A neck of several modules is a list: FPN comes first, the trunk second.
     return [
         *(rule.under("backbone.", "backbone.bottom_up.") for rule in backbone),
-        *(rule.under(fpn, "backbone.") for rule in _fpn_rules(list(levels))),
+        *(rule.under(fpn, "backbone.") for rule in pyramid),
         *(rule.under("neck.1.", "head.trunk.") for rule in trunk),
         *(rule.under("bbox_head.", "head.") for rule in predictors),
     ]
@@ -150,6 +155,33 @@ def _conv_rules(theirs: str, ours: str) -> list[Rule]:
     return [Rule(f"{theirs}.conv_offset", f"{ours}.offset"), Rule(theirs, ours)]
 
 
+def _rcnet_rules() -> list[Rule]:
+    """Rules for RCNet of its authors, whose finest level is always p3, as a part of a backbone."""
+    node, ours = "RevFP.p{level+3}", "nodes.{level}"
+    normed = {
+        "lateral_convs.{i}": "laterals.{i}",
+        "extra_downsamples.{i}.0": "extras.{i}",
+        f"{node}.pre_fusion": f"{ours}.middle",
+        f"{node}.post_fusion": f"{ours}.out",
+        "CSN.msm.aggregation.{i}.0": "shift.mix.{i}",
+    }
+    contexts = {
+        "CSN.spatialContext": "shift.cell_context",
+        "CSN.scaleContext": "shift.level_context",
+    }
+    rules = [
+        *(Rule(f"{x}.bn", f"{y}.norm") for x, y in normed.items()),
+        *(rule for x, y in normed.items() for rule in _conv_rules(f"{x}.conv", y)),
+        *(Rule(f"{x}.channel_agg", f"{y}.attention") for x, y in contexts.items()),
+        *(Rule(f"{x}.trans", f"{y}.out") for x, y in contexts.items()),
+        Rule("CSN.msm.aggregation.{i}.1", "shift.out.{i}"),
+        Rule(f"{node}.weight.{{i}}", f"{ours}.gates.{{i}}"),
+        Rule(f"{node}.spatial_weight", f"{ours}.guide.conv"),
+        Rule(f"{node}.temp", f"{ours}.guide.temperature"),
+    ]
+    return [rule.under("", "pyramid.") for rule in rules]
+
+
 def _trunk_rules(stages: str, kernels: str, cls_norm: str, box_norm: str) -> list[Rule]:
     stage = f"{stages}.{{stage}}"
     return [
@@ -165,6 +197,7 @@ def _trunk_rules(stages: str, kernels: str, cls_norm: str, box_norm: str) -> lis
     ]
 
 
+RCNET = _rcnet_rules()
 _AUTHORS_TRUNK = _trunk_rules("Pconvs", "Pconv", cls_norm="cbn", box_norm="lbn")
 _UNIVERSENET_TRUNK = _trunk_rules("pconvs", "pconv", cls_norm="bn_cls", box_norm="bn_loc")
 

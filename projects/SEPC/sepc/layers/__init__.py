@@ -6,6 +6,7 @@ from .level_conv import LevelConv, SharedConv
 from .norms import (
     BatchChannelNorm,
     EstimatedBatchNorm2d,
+    InstanceBatchNorm,
     LevelBatchNorm,
     SyncBatchNorm2d,
     make_norm,
@@ -13,6 +14,7 @@ from .norms import (
 from .pyramid_conv import PyramidConv
 from .pyramid_layer import PyramidLayer, make_layer
 from .pyramid_norm import PyramidNorm
+from .rcnet import RCNet
 from .stack import PyramidConvStack
 from .towers import Towers
 from .trunk import SEPC
@@ -22,12 +24,14 @@ __all__ = [
     "BatchChannelNorm",
     "DeformConv2d",
     "EstimatedBatchNorm2d",
+    "InstanceBatchNorm",
     "LevelBatchNorm",
     "LevelConv",
     "PyramidConv",
     "PyramidConvStack",
     "PyramidLayer",
     "PyramidNorm",
+    "RCNet",
     "SharedConv",
     "SyncBatchNorm2d",
     "Towers",

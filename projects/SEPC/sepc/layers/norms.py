@@ -101,6 +101,36 @@ class BatchChannelNorm(nn.Module):
         return self.channel(self.batch(x))
 
 
+class InstanceBatchNorm(nn.Module):
+    """Instance normalization of the first half of the channels, batch normalization of the rest.
+
+    Source: IBN-Net (https://arxiv.org/abs/1807.09441), Sec 3.2, the layer of its block IBN-a. What
+    the style of an image changes, such as contrast and color, goes from half of the channels; the
+    other half keeps it. (iBN, one BN for all levels, is something else.)
+
+    Args:
+        num_channels: 2 or more; of an odd number the larger part has batch normalization.
+
+    Raises:
+        ValueError: fewer channels.
+    """
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        if num_channels < 2:
+            raise ValueError(f"expected num_channels of 2 or more, got {num_channels}")
+        self.num_instance = num_channels // 2
+        self.instance = nn.InstanceNorm2d(self.num_instance, affine=True)
+        self.batch: nn.Module = nn.BatchNorm2d(num_channels - self.num_instance)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W), with the statistics in float32 at least."""
+        dtype = x.dtype
+        x = x.to(torch.promote_types(dtype, torch.float32))
+        first, rest = x[:, : self.num_instance], x[:, self.num_instance :]
+        return torch.cat([self.instance(first), self.batch(rest)], dim=1).to(dtype)
+
+
 class LevelBatchNorm(nn.ModuleList):
     """A batch norm per level: each level has its own statistics, all share one scale and shift.
 
@@ -129,6 +159,7 @@ NORMS: dict[str, NormFactory] = {
     "FrozenBN": FrozenBatchNorm2d,
     "GN": partial(nn.GroupNorm, 32),
     "BCN": BatchChannelNorm,
+    "InstanceBN": InstanceBatchNorm,
 }
 LEVEL_BN = "LevelBN"
 
@@ -140,8 +171,9 @@ def make_norm(
 
     Args:
         norm: "BN", "SyncBN" (over all processes), "FrozenBN", "GN" (32 groups), "BCN" (32 groups),
-            "LevelBN" (a BN per level), a callable from channels to a module, or None or "" for
-            none. With :mod:`sepc.d2`, Detectron2's "naiveSyncBN" and "naiveSyncBN_N" as well.
+            "InstanceBN" (half of the channels each), "LevelBN" (a BN per level), a callable from
+            channels to a module, or None or "" for none. With :mod:`sepc.d2`, Detectron2's
+            "naiveSyncBN" and "naiveSyncBN_N" as well.
         channels: number of channels to normalize.
         num_levels: L, for "LevelBN".
 

@@ -15,13 +15,16 @@ def is_exporting() -> bool:
 
 
 def check_pyramid(
-    features: Sequence[Tensor], *, channels: int, num_levels: int | None = None
+    features: Sequence[Tensor],
+    *,
+    channels: int | Sequence[int],
+    num_levels: int | None = None,
 ) -> None:
     """Check a pyramid given from outside; nothing is checked while a model is being exported.
 
     Args:
         features: L tensors (N, C, Hl, Wl), fine to coarse.
-        channels: the C that is expected at every level.
+        channels: the C that is expected at every level, or one for each of ``num_levels``.
         num_levels: the L that is expected; None takes any from one up.
 
     Raises:
@@ -37,9 +40,11 @@ def check_pyramid(
         expected = "at least 1" if num_levels is None else str(num_levels)
         raise ValueError(f"expected {expected} pyramid level(s), got {len(features)}")
     for level, x in enumerate(features):
-        if x.dim() != 4 or x.shape[1] != channels:
+        expected_channels = channels if isinstance(channels, int) else channels[level]
+        if x.dim() != 4 or x.shape[1] != expected_channels:
             raise ValueError(
-                f"level {level}: expected shape (N, {channels}, H, W), got {tuple(x.shape)}"
+                f"level {level}: expected shape (N, {expected_channels}, H, W), "
+                f"got {tuple(x.shape)}"
             )
         if x.shape[0] != features[0].shape[0]:
             raise ValueError(

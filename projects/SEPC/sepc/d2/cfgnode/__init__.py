@@ -10,7 +10,11 @@ Models have the parameters' names of the LazyConfig ones, so checkpoints fit bot
 and adds the keys: its own ``tools/`` then take SEPC's YAML files unchanged.
 """
 
-from .backbones import build_resnet_fpn_pconv_backbone, build_sepc_resnet_fpn_backbone
+from .backbones import (
+    build_resnet_fpn_pconv_backbone,
+    build_resnet_rcnet_backbone,
+    build_sepc_resnet_fpn_backbone,
+)
 from .detectors import (
     SEPCATSS,
     SEPCFCOS,
@@ -32,6 +36,7 @@ __all__ = [
     "SEPCRetinaNet",
     "add_sepc_config",
     "build_resnet_fpn_pconv_backbone",
+    "build_resnet_rcnet_backbone",
     "build_sepc_resnet_fpn_backbone",
     "setup_environment",
 ]

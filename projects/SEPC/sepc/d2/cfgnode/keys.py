@@ -22,6 +22,12 @@ def add_sepc_config(cfg: CfgNode) -> None:
     node.update(trunk_defaults())
     # What build_sepc_resnet_fpn_backbone makes P6 from: "res5", or "p5", behind FPN
     node.P6_IN_FEATURE = "res5"
+    # Of sepc.layers.rcnet.RCNet, which build_resnet_rcnet_backbone has in the place of FPN
+    node.RCNET = CfgNode()
+    node.RCNET.NUM_LEVELS = 5
+    node.RCNET.NORM = "BN"  # "" for none
+    node.RCNET.DEFORM_GROUPS = 2  # 0 for ordinary convolutions
+    node.RCNET.CROSS_SCALE = True
 
     # Arguments of the detectors in sepc.d2, in capitals, where Detectron2 has no key for them
     node.FCOS = CfgNode()
