@@ -27,8 +27,8 @@ REGIONS = 1000  # proposals that the box heads of a two-stage detector read
 INSTANCES = 100  # detections that its mask head reads
 
 _TRACED = 128  # pixels; a multiple of the stride of P7, so that nothing is rounded
-_ELEMENTWISE = ("add", "add_", "mul", "mul_", "exp", "clamp", "sigmoid")
-_FREE = {f"aten::{name}" for name in (*_ELEMENTWISE, "max_pool2d")}
+_ELEMENTWISE = ("add", "add_", "sub", "sum", "mul", "mul_", "div", "exp", "clamp", "sigmoid")
+_FREE = {f"aten::{name}" for name in (*_ELEMENTWISE, "maximum", "max_pool2d")}
 
 
 def count_parameters(model: nn.Module) -> int:

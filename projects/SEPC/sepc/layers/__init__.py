@@ -2,6 +2,7 @@
 
 from .build import build_sepc
 from .deform_conv import DeformConv2d, deform_conv2d
+from .dyhead import DyHead
 from .level_conv import LevelConv, SharedConv
 from .norms import (
     BatchChannelNorm,
@@ -21,6 +22,7 @@ __all__ = [
     "SEPC",
     "BatchChannelNorm",
     "DeformConv2d",
+    "DyHead",
     "EstimatedBatchNorm2d",
     "LevelBatchNorm",
     "LevelConv",

@@ -14,7 +14,8 @@ from ...layers.build import REMOVED, default_options
 def add_sepc_config(cfg: CfgNode) -> None:
     """Add the node ``MODEL.SEPC`` with its defaults to Detectron2's config."""
     node = cfg.MODEL.SEPC = CfgNode()
-    # Of sepc.build_sepc; "plain": the towers of MODEL.RETINANET.NUM_CONVS and NORM, without SEPC.
+    # Of sepc.build_sepc; "plain": the towers of MODEL.RETINANET.NUM_CONVS and NORM, without SEPC;
+    # "dyhead": DyHead.
     # After FPN in two stages: pconv or pconv_ibn.
     node.VARIANT = "sepc"
     # NUM_STAGES, NORM, MODULATED and so on: every other option of sepc.build_sepc, in capitals.
@@ -22,6 +23,11 @@ def add_sepc_config(cfg: CfgNode) -> None:
     node.update(trunk_defaults())
     # What build_sepc_resnet_fpn_backbone makes P6 from: "res5", or "p5", behind FPN
     node.P6_IN_FEATURE = "res5"
+
+    # Arguments of sepc.layers.DyHead, in capitals
+    node.DYHEAD = CfgNode()
+    node.DYHEAD.NUM_BLOCKS = 6
+    node.DYHEAD.COARSER = "resized"  # "misread": for weights of the public implementations
 
     # Arguments of the detectors in sepc.d2, in capitals, where Detectron2 has no key for them
     node.FCOS = CfgNode()
