@@ -3,6 +3,7 @@
 from .build import build_sepc
 from .deform_conv import DeformConv2d, deform_conv2d
 from .dyhead import DyHead
+from .guided_losses import GuidedLosses
 from .level_conv import LevelConv, SharedConv
 from .norms import (
     BatchChannelNorm,
@@ -24,6 +25,7 @@ __all__ = [
     "DeformConv2d",
     "DyHead",
     "EstimatedBatchNorm2d",
+    "GuidedLosses",
     "LevelBatchNorm",
     "LevelConv",
     "PyramidConv",

@@ -29,6 +29,11 @@ def add_sepc_config(cfg: CfgNode) -> None:
     node.DYHEAD.NUM_BLOCKS = 6
     node.DYHEAD.COARSER = "resized"  # "misread": for weights of the public implementations
 
+    # Arguments of sepc.layers.GuidedLosses, in capitals; without names there is none
+    node.GUIDED_LOSSES = CfgNode()
+    node.GUIDED_LOSSES.NAMES = []  # that of classification first
+    node.GUIDED_LOSSES.WARMUP_ITERS = 100
+
     # Arguments of the detectors in sepc.d2, in capitals, where Detectron2 has no key for them
     node.FCOS = CfgNode()
     node.FCOS.CENTER_SAMPLING_RADIUS = 1.5  # strides
