@@ -24,6 +24,11 @@ def add_sepc_config(cfg: CfgNode) -> None:
     # What build_sepc_resnet_fpn_backbone makes P6 from: "res5", or "p5", behind FPN
     node.P6_IN_FEATURE = "res5"
 
+    # Of DN-FPN, which build_sepc_resnet_fpn_backbone makes for a weight above 0
+    node.DENOISING = CfgNode()
+    node.DENOISING.WEIGHT = 0.0
+    node.DENOISING.TEMPERATURE = 0.5
+
     # Arguments of sepc.layers.DyHead, in capitals
     node.DYHEAD = CfgNode()
     node.DYHEAD.NUM_BLOCKS = 6

@@ -50,7 +50,8 @@ class PyramidDetector(DenseDetector):
 
     Anchors are laid on the maps of the predictions, which are smaller than those that the head
     reads where its trunk does not pad (``head_padding="valid"``). What the head predicts in half
-    precision is taken to float32.
+    precision is taken to float32. A backbone with losses of its own gives them by ``take_losses``,
+    as :class:`~sepc.d2.backbones.denoising_fpn.DenoisingFPN` does.
     """
 
     num_classes: int
@@ -89,7 +90,10 @@ class PyramidDetector(DenseDetector):
     ) -> dict[str, Tensor]:
         """As :meth:`DenseDetector.forward_training`; see :meth:`training_losses`."""
         losses = self.training_losses(images, predictions, gt_instances)
-        return losses if self.guided_losses is None else self.guided_losses(losses)
+        if self.guided_losses is not None:
+            losses = self.guided_losses(losses)
+        take_losses = getattr(self.backbone, "take_losses", dict)
+        return {**losses, **take_losses()}
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
