@@ -226,7 +226,7 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         for command in found:
             args = default_argument_parser().parse_args(command[2:])
             cfg = load_config(args.config_file, args.opts)
-            assert cfg.model.head.trunk.variant
+            assert cfg.model.head
     finally:
         forget("my_data", DatasetCatalog)
 

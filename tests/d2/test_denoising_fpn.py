@@ -6,6 +6,7 @@ import logging
 import pytest
 import torch
 from detectron2.config import instantiate
+from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 
 from sepc import optimize_for_inference
@@ -14,6 +15,7 @@ from sepc.d2.engine import Checkpointer
 
 from .detector import BOXES
 from .helpers import CONFIGS, config_of, image_input
+from .yaml_configs import path_of, read
 
 LOSSES = {"loss_geometric", "loss_semantic"}
 
@@ -112,3 +114,13 @@ def test_detector_that_leaves_the_losses(model):
     model.backbone(torch.rand(1, 3, 64, 64))
     with pytest.raises(RuntimeError, match="expected the detector to take the losses"):
         model.backbone(torch.rand(1, 3, 64, 64))
+
+
+def test_keys_of_yaml_configs():
+    keys = ["MODEL.SEPC.DENOISING.WEIGHT", 0.2, "MODEL.SEPC.DENOISING.TEMPERATURE", 0.3]
+    fpn = build_model(read(path_of("atss"), *keys)).backbone
+    assert isinstance(fpn, DenoisingFPN)
+    assert (fpn.denoising_weight, fpn.temperature) == (0.2, 0.3)
+    assert list(fpn.output_shape()) == ["p3", "p4", "p5", "p6", "p7"]
+    with pytest.raises(ValueError, match=r"MODEL\.SEPC\.DENOISING: .* above 0, got -1\.0 and 0\.5"):
+        build_model(read(path_of("atss"), "MODEL.SEPC.DENOISING.WEIGHT", -1.0))
