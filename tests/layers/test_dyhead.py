@@ -7,6 +7,7 @@ from torch import nn
 from torchvision.ops import deform_conv2d
 
 from sepc import convert_state_dict
+from sepc.checkpoint.names import restore_state_dict
 from sepc.layers import DyHead
 
 from ..helpers import make_pyramid, randomize
@@ -111,8 +112,14 @@ def test_names_of_mmdetection():
         )
     }
     assert set(convert_state_dict(theirs)) == set(ours)
-    whole = {f"neck.1.{name}": 0 for name in theirs} | {"bbox_head.atss_cls.bias": 0}
-    assert {f"head.trunk.{name}" for name in ours} < set(convert_state_dict(whole))
+    whole = {
+        "neck.0.lateral_convs.0.conv.bias": 0,
+        **{f"neck.1.{name}": 0 for name in theirs},
+        "bbox_head.atss_centerness.bias": 0,
+    }
+    converted = convert_state_dict(whole)
+    assert {f"head.trunk.{name}" for name in ours} < set(converted)
+    assert restore_state_dict(converted) == whole
 
 
 @pytest.mark.parametrize(
