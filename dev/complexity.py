@@ -28,7 +28,7 @@ INSTANCES = 100  # detections that its mask head reads
 
 _TRACED = 128  # pixels; a multiple of the stride of P7, so that nothing is rounded
 _ELEMENTWISE = ("add", "add_", "sub", "rsub", "mul", "mul_", "div", "exp", "clamp", "sigmoid")
-_POOLING = ("max_pool2d", "amax", "minimum", "mean", "sum", "softmax")
+_POOLING = ("max_pool2d", "amax", "maximum", "minimum", "mean", "sum", "softmax")
 _MOVING = ("index_select", "unflatten", "view_as")
 _FREE = {f"aten::{name}" for name in (*_ELEMENTWISE, *_POOLING, *_MOVING)}
 

@@ -11,7 +11,10 @@ SMALL = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.FPN.OUT_CHANNELS", 3
 
 
 def path_of(detector: str):
-    (path,) = (CONFIGS / "yaml").glob(f"{detector}_R_50_FPN_*.yaml")
+    """The file of a detector with SEPC, or after FPN with pyramid convolution."""
+    (path,) = (
+        x for x in YAML if x.stem in (f"{detector}_R_50_FPN_{y}_1x" for y in ("sepc", "pconv"))
+    )
     return path
 
 

@@ -11,6 +11,7 @@ from .layers.fast.winograd import use_winograd
 from .layers.norms import BatchChannelNorm, InstanceBatchNorm
 from .layers.pyramid_layer import PyramidLayer
 from .layers.pyramid_norm import PyramidNorm
+from .layers.training_only import TrainingOnly
 from .layers.weight_standardization import StandardizedWeights
 
 
@@ -21,8 +22,8 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     which is exact since pyramid convolution is linear and upsampling takes averages, and those of
     Detectron2's convolutions in the backbone. Of Batch-Channel Normalization the group norm stays,
     of an instance-batch norm the half that is instance norm; so does a batch norm per level, which
-    shared kernels can't hold. Standardized weights become
-    ordinary ones. On a CPU, weights get the channels-last order, in which the convolutions then
+    shared kernels can't hold. Standardized weights become ordinary ones. What is for training alone
+    is left out. On a CPU, weights get the channels-last order, in which the convolutions then
     compute, and those of wide pyramids go by Winograd's filtering (see
     :mod:`sepc.layers.fast.winograd`): equal to some 1e-5 of the largest value.
 
@@ -34,6 +35,9 @@ def optimize_for_inference(module: nn.Module) -> nn.Module:
     """
     module = copy.deepcopy(module).eval().requires_grad_(False)
     for child in list(module.modules()):
+        for name, part in list(child.named_children()):
+            if isinstance(part, TrainingOnly):
+                setattr(child, name, None)
         if isinstance(child, StandardizedWeights):
             child.bake_weights()
     for child in list(module.modules()):

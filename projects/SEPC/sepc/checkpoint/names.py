@@ -39,15 +39,15 @@ def restore_state_dict(state_dict: Mapping[str, Value]) -> dict[str, Value]:
         pyramid=RCNET
         if any(name.startswith("backbone.pyramid.nodes.") for name in names)
         else _fpn_rules(_numbers(r"backbone\.fpn_lateral(\d+)\.", names)),
-        fpn="neck.0." if any(name.startswith("head.trunk.stages.") for name in names) else "neck.",
-        trunk=_AUTHORS_TRUNK if kind == "retina" else _UNIVERSENET_TRUNK,
+        fpn="neck.0." if any(re.match(_IN_NECK, name) for name in names) else "neck.",
+        trunk=(_AUTHORS_TRUNK if kind == "retina" else _UNIVERSENET_TRUNK) + _DYHEAD,
         predictors=_PREDICTORS[kind],
     )
     return rename(state_dict, [rule.swapped() for rule in rules])
 
 
 def _rules_to_ours(names: list[str]) -> list[Rule]:
-    trunk = _AUTHORS_TRUNK + _UNIVERSENET_TRUNK
+    trunk = _AUTHORS_TRUNK + _UNIVERSENET_TRUNK + _DYHEAD
     if not any(name.startswith(("backbone.", "neck.", "bbox_head.")) for name in names):
         return trunk
     fpn = "neck.0." if any(name.startswith("neck.0.") for name in names) else "neck."
@@ -200,6 +200,20 @@ def _trunk_rules(stages: str, kernels: str, cls_norm: str, box_norm: str) -> lis
 RCNET = _rcnet_rules()
 _AUTHORS_TRUNK = _trunk_rules("Pconvs", "Pconv", cls_norm="cbn", box_norm="lbn")
 _UNIVERSENET_TRUNK = _trunk_rules("pconvs", "pconv", cls_norm="bn_cls", box_norm="bn_loc")
+# mmdetection's blocks
+_DYHEAD = [
+    Rule(f"dyhead_blocks.{{block}}.{theirs}", f"blocks.{{block}}.{ours}")
+    for theirs, ours in {
+        "spatial_conv_offset": "offset",
+        "spatial_conv_mid": "same",
+        "spatial_conv_low": "from_finer",
+        "spatial_conv_high": "from_coarser",
+        "scale_attn_module.1": "scale_attention",
+        "task_attn_module.conv1.conv": "task_attention.hidden",
+        "task_attn_module.conv2.conv": "task_attention.coefficients",
+    }.items()
+]
+_IN_NECK = r"head\.trunk\.(stages|blocks)\."  # trunks that are a second part of the neck there
 
 _TOWERS = [
     rule

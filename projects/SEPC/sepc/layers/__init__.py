@@ -2,6 +2,9 @@
 
 from .build import build_sepc
 from .deform_conv import DeformConv2d, deform_conv2d
+from .denoising import DenoisingEncoders
+from .dyhead import DyHead
+from .guided_losses import GuidedLosses
 from .level_conv import LevelConv, SharedConv
 from .norms import (
     BatchChannelNorm,
@@ -23,7 +26,10 @@ __all__ = [
     "SEPC",
     "BatchChannelNorm",
     "DeformConv2d",
+    "DenoisingEncoders",
+    "DyHead",
     "EstimatedBatchNorm2d",
+    "GuidedLosses",
     "InstanceBatchNorm",
     "LevelBatchNorm",
     "LevelConv",

@@ -12,6 +12,7 @@ from detectron2.modeling.backbone.fpn import (
     build_retinanet_resnet_fpn_backbone,
 )
 
+from ..backbones.denoising_fpn import DenoisingFPN
 from ..backbones.pconv_neck import PyramidConvBackbone
 from ..backbones.rcnet import RCNetBackbone
 from ..norm import EvalBatchNorm2d
@@ -23,10 +24,11 @@ _NORM_OF_NECK = {"pconv": None, "pconv_ibn": "BN"}
 
 @BACKBONE_REGISTRY.register()
 def build_sepc_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
-    """Detectron2's ``build_retinanet_resnet_fpn_backbone`` with two choices more.
+    """Detectron2's ``build_retinanet_resnet_fpn_backbone`` with three choices more.
 
-    ``MODEL.SEPC.P6_IN_FEATURE`` is what P6 is made from, and ``MODEL.RESNETS.NORM`` "EvalBN" is
-    :class:`~sepc.d2.norm.EvalBatchNorm2d`.
+    ``MODEL.SEPC.P6_IN_FEATURE`` is what P6 is made from, ``MODEL.RESNETS.NORM`` "EvalBN" is
+    :class:`~sepc.d2.norm.EvalBatchNorm2d`, and a ``MODEL.SEPC.DENOISING.WEIGHT`` makes it a
+    :class:`~sepc.d2.backbones.denoising_fpn.DenoisingFPN`.
 
     Raises:
         ValueError: for another ``P6_IN_FEATURE`` than "res5" or "p5".
@@ -38,7 +40,21 @@ def build_sepc_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     if source == "p5":
         channels = cfg.MODEL.FPN.OUT_CHANNELS
         backbone.top_block = LastLevelP6P7(channels, channels, in_feature="p5")
-    return backbone
+    return _denoising(cfg, backbone) if cfg.MODEL.SEPC.DENOISING.WEIGHT else backbone
+
+
+def _denoising(cfg: CfgNode, fpn: FPN) -> DenoisingFPN:
+    with naming("MODEL.SEPC.DENOISING"):
+        return DenoisingFPN(
+            fpn.bottom_up,
+            list(fpn.in_features),
+            cfg.MODEL.FPN.OUT_CHANNELS,
+            norm=cfg.MODEL.FPN.NORM,
+            top_block=fpn.top_block,
+            fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+            denoising_weight=cfg.MODEL.SEPC.DENOISING.WEIGHT,
+            temperature=cfg.MODEL.SEPC.DENOISING.TEMPERATURE,
+        )
 
 
 @BACKBONE_REGISTRY.register()

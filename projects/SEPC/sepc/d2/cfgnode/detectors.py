@@ -17,6 +17,7 @@ from detectron2.modeling import (
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 
+from ...layers import GuidedLosses
 from ..detectors.atss import ATSS
 from ..detectors.fcos import FCOS
 from ..detectors.free_anchor import FreeAnchor
@@ -46,7 +47,7 @@ class SEPCRetinaNet(FromCfgNode, RetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> Arguments:
-        arguments = meta_arch.RetinaNet.from_config(cfg)
+        arguments = _retinanet(cfg)
         if not is_plain(cfg):
             arguments["head"] = _anchor_based_head(SEPCHead, cfg, arguments)
         return arguments
@@ -69,7 +70,7 @@ class SEPCFSAFRetinaNet(FromCfgNode, FSAFRetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> Arguments:
-        arguments = meta_arch.RetinaNet.from_config(cfg)
+        arguments = _retinanet(cfg)
         arguments["head"] = _anchor_based_head(FSAFHead, cfg, arguments)
         return {**arguments, **arguments_of(cfg.MODEL.SEPC.FSAF_RETINANET)}
 
@@ -151,9 +152,23 @@ def _dense(cfg: CfgNode) -> Arguments:
         test_topk_candidates=node.TOPK_CANDIDATES_TEST,
         test_nms_thresh=node.NMS_THRESH_TEST,
         max_detections_per_image=cfg.TEST.DETECTIONS_PER_IMAGE,
+        guided_losses=_guided_losses(cfg),
         pixel_mean=cfg.MODEL.PIXEL_MEAN,
         pixel_std=cfg.MODEL.PIXEL_STD,
     )
+
+
+def _retinanet(cfg: CfgNode) -> Arguments:
+    arguments = meta_arch.RetinaNet.from_config(cfg)
+    return {**arguments, "guided_losses": _guided_losses(cfg)}
+
+
+def _guided_losses(cfg: CfgNode) -> GuidedLosses | None:
+    node = cfg.MODEL.SEPC.GUIDED_LOSSES
+    if not node.NAMES:
+        return None
+    with naming("MODEL.SEPC.GUIDED_LOSSES"):
+        return GuidedLosses(**arguments_of(node))
 
 
 def _focal_loss(cfg: CfgNode) -> Arguments:

@@ -14,7 +14,8 @@ from ...layers.build import REMOVED, default_options
 def add_sepc_config(cfg: CfgNode) -> None:
     """Add the node ``MODEL.SEPC`` with its defaults to Detectron2's config."""
     node = cfg.MODEL.SEPC = CfgNode()
-    # Of sepc.build_sepc; "plain": the towers of MODEL.RETINANET.NUM_CONVS and NORM, without SEPC.
+    # Of sepc.build_sepc; "plain": the towers of MODEL.RETINANET.NUM_CONVS and NORM, without SEPC;
+    # "dyhead": DyHead.
     # After FPN in two stages: pconv or pconv_ibn.
     node.VARIANT = "sepc"
     # NUM_STAGES, NORM, MODULATED and so on: every other option of sepc.build_sepc, in capitals.
@@ -28,6 +29,21 @@ def add_sepc_config(cfg: CfgNode) -> None:
     node.RCNET.NORM = "BN"  # "" for none
     node.RCNET.DEFORM_GROUPS = 2  # 0 for ordinary convolutions
     node.RCNET.CROSS_SCALE = True
+
+    # Of DN-FPN, which build_sepc_resnet_fpn_backbone makes for a weight above 0
+    node.DENOISING = CfgNode()
+    node.DENOISING.WEIGHT = 0.0
+    node.DENOISING.TEMPERATURE = 0.5
+
+    # Arguments of sepc.layers.DyHead, in capitals
+    node.DYHEAD = CfgNode()
+    node.DYHEAD.NUM_BLOCKS = 6
+    node.DYHEAD.COARSER = "resized"  # "misread": for weights of the public implementations
+
+    # Arguments of sepc.layers.GuidedLosses, in capitals; without names there is none
+    node.GUIDED_LOSSES = CfgNode()
+    node.GUIDED_LOSSES.NAMES = []  # that of classification first
+    node.GUIDED_LOSSES.WARMUP_ITERS = 100
 
     # Arguments of the detectors in sepc.d2, in capitals, where Detectron2 has no key for them
     node.FCOS = CfgNode()

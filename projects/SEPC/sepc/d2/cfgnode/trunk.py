@@ -6,14 +6,16 @@ from typing import Any
 
 from detectron2.config import CfgNode
 
-from ...layers import SEPC, Towers, build_sepc
-from .keys import trunk_defaults
+from ...layers import DyHead, Towers, build_sepc
+from ..detectors.heads import Trunk
+from .keys import arguments_of, trunk_defaults
 
 PLAIN = "plain"
+DYHEAD = "dyhead"
 
 
-def build_trunk(cfg: CfgNode, in_channels: int) -> SEPC | Towers:
-    """Build SEPC, or plain towers for ``MODEL.SEPC.VARIANT`` "plain".
+def build_trunk(cfg: CfgNode, in_channels: int) -> Trunk:
+    """Build SEPC, or for ``MODEL.SEPC.VARIANT`` "plain" towers and for "dyhead" DyHead.
 
     Raises:
         ValueError: for settings out of range, or of SEPC where there is none.
@@ -27,6 +29,11 @@ def build_trunk(cfg: CfgNode, in_channels: int) -> SEPC | Towers:
                 norm=cfg.MODEL.RETINANET.NORM or None,
                 num_levels=num_levels,
             )
+    if cfg.MODEL.SEPC.VARIANT == DYHEAD:
+        trunk_options(cfg, allowed=())
+        with naming("MODEL.SEPC.DYHEAD"):
+            options = arguments_of(cfg.MODEL.SEPC.DYHEAD)
+            return DyHead(in_channels, num_levels=num_levels, **options)
     with naming("MODEL.SEPC"):
         options = {"num_levels": num_levels, **trunk_options(cfg)}
         return build_sepc(cfg.MODEL.SEPC.VARIANT, in_channels, **options)

@@ -15,6 +15,7 @@ from detectron2.utils import comm
 from torch import Tensor, nn
 
 from ...export.decode import at_most
+from ...layers import GuidedLosses
 from ...methods.anchors import cells_on_image, grid_anchors
 from ...methods.atss import atss_assign
 from ...methods.boxes import upcast
@@ -49,7 +50,8 @@ class PyramidDetector(DenseDetector):
 
     Anchors are laid on the maps of the predictions, which are smaller than those that the head
     reads where its trunk does not pad (``head_padding="valid"``). What the head predicts in half
-    precision is taken to float32.
+    precision is taken to float32. A backbone with losses of its own gives them by ``take_losses``,
+    as :class:`~sepc.d2.backbones.denoising_fpn.DenoisingFPN` does.
     """
 
     num_classes: int
@@ -57,6 +59,17 @@ class PyramidDetector(DenseDetector):
     test_topk_candidates: int
     test_nms_thresh: float
     max_detections_per_image: int
+
+    def __init__(
+        self, *args: Any, guided_losses: GuidedLosses | None = None, **kwargs: Any
+    ) -> None:
+        """
+        Args:
+            guided_losses: weighs the losses in training; None adds them up as they are.
+            args, kwargs: see the next base class.
+        """
+        super().__init__(*args, **kwargs)
+        self.guided_losses = guided_losses
 
     def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> Any:
         """As :meth:`DenseDetector.forward`.
@@ -76,7 +89,11 @@ class PyramidDetector(DenseDetector):
         gt_instances: list[Instances],
     ) -> dict[str, Tensor]:
         """As :meth:`DenseDetector.forward_training`; see :meth:`training_losses`."""
-        return self.training_losses(images, predictions, gt_instances)
+        losses = self.training_losses(images, predictions, gt_instances)
+        if self.guided_losses is not None:
+            losses = self.guided_losses(losses)
+        take_losses = getattr(self.backbone, "take_losses", dict)
+        return {**losses, **take_losses()}
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: Sequence[list[Tensor]]
@@ -140,6 +157,7 @@ class ATSSBase(PyramidDetector):
         test_topk_candidates: int = 1000,
         test_nms_thresh: float = 0.6,
         max_detections_per_image: int = 100,
+        guided_losses: GuidedLosses | None = None,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ) -> None:
@@ -149,6 +167,7 @@ class ATSSBase(PyramidDetector):
             num_classes: K, without background.
             topk: see :func:`~sepc.methods.atss.atss_assign`.
             box_loss_weight: of the GIoU loss.
+            guided_losses: see :class:`PyramidDetector`.
 
         Other arguments mean the same as in Detectron2's ``RetinaNet``.
 
@@ -156,7 +175,12 @@ class ATSSBase(PyramidDetector):
             ValueError: if there is not one anchor per position.
         """
         super().__init__(
-            backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
+            backbone,
+            head,
+            head_in_features,
+            guided_losses=guided_losses,
+            pixel_mean=pixel_mean,
+            pixel_std=pixel_std,
         )
         if set(anchor_generator.num_anchors) != {1}:
             raise ValueError(

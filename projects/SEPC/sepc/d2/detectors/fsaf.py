@@ -10,6 +10,7 @@ from detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
+from ...layers import GuidedLosses
 from ...methods.fsaf import decode_btlr, fsaf_assign, fsaf_losses
 from ..mmdet1 import InclusiveBoxes
 from .base import (
@@ -41,6 +42,7 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
         test_nms_thresh: float = 0.5,
         max_detections_per_image: int = 100,
         inclusive_boxes: bool = False,
+        guided_losses: GuidedLosses | None = None,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
         **branch: Any,
@@ -52,7 +54,12 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
         The rest means the same as in :class:`.retinanet.RetinaNet`.
         """
         super().__init__(
-            backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
+            backbone,
+            head,
+            head_in_features,
+            guided_losses=guided_losses,
+            pixel_mean=pixel_mean,
+            pixel_std=pixel_std,
         )
         self.num_classes = num_classes
         self.inclusive_boxes = inclusive_boxes

@@ -1,4 +1,4 @@
-"""Heads of the detectors: predictors on a trunk, which is SEPC or plain towers."""
+"""Heads of the detectors: predictors on a trunk, which is SEPC, DyHead or plain towers."""
 
 import math
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...layers import SEPC, Towers
+from ...layers import SEPC, DyHead, Towers
 from ...layers.level_conv import convolve_levels
+
+Trunk = SEPC | DyHead | Towers
 
 
 class SEPCHead(nn.Module):
@@ -23,7 +25,7 @@ class SEPCHead(nn.Module):
     def __init__(
         self,
         *,
-        trunk: SEPC | Towers,
+        trunk: Trunk,
         num_classes: int,
         num_anchors: int,
         prior_prob: float = 0.01,
@@ -33,7 +35,7 @@ class SEPCHead(nn.Module):
     ) -> None:
         """
         Args:
-            trunk: a module as made by :func:`sepc.build_sepc`, or plain towers.
+            trunk: a module as made by :func:`sepc.build_sepc`, DyHead or plain towers.
             num_classes: K, without background.
             num_anchors: A, anchors per position, the same on all levels.
             prior_prob: probability that each class starts with, in (0, 1).
@@ -94,7 +96,7 @@ class SEPCHead(nn.Module):
 class CenternessHead(SEPCHead):
     """Head of FCOS and ATSS: a third predictor, of centerness, beside that of boxes."""
 
-    def __init__(self, *, trunk: SEPC | Towers, **kwargs: Any) -> None:
+    def __init__(self, *, trunk: Trunk, **kwargs: Any) -> None:
         """Arguments as of :class:`SEPCHead`, without ``num_anchors``, which is 1."""
         super().__init__(trunk=trunk, num_anchors=1, **kwargs)
         self.ctrness = make_predictor(trunk.out_channels, 1, 0.0)
@@ -114,7 +116,7 @@ class FSAFHead(SEPCHead):
     open, with a bias of 1, as in the official code.
     """
 
-    def __init__(self, *, trunk: SEPC | Towers, num_classes: int, **kwargs: Any) -> None:
+    def __init__(self, *, trunk: Trunk, num_classes: int, **kwargs: Any) -> None:
         """Arguments as of :class:`SEPCHead`; ``num_anchors`` is that of the anchor-based branch."""
         super().__init__(trunk=trunk, num_classes=num_classes, **kwargs)
         self.free_cls_score = make_predictor(trunk.out_channels, num_classes, self.prior_logit)

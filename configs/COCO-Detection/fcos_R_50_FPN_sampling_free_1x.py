@@ -1,0 +1,6 @@
+"""FCOS without focal loss: Sampling-Free. Its authors publish AP 37.6 on COCO val."""
+
+from ..common.models.sampling_free import make_fcos_sampling_free as _make_sampling_free
+from .fcos_R_50_FPN_1x import dataloader, lr_multiplier, model, optimizer, train
+
+_make_sampling_free(model, optimizer)

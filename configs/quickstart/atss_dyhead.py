@@ -1,0 +1,7 @@
+"""The small ATSS with DyHead, of four blocks as SEPC has four stages."""
+
+from ..common.models.dyhead import trunk as _trunk
+from .atss_plain import dataloader, lr_multiplier, model, optimizer, train
+
+model.head.trunk = _trunk
+model.head.trunk.num_blocks = 4
