@@ -2,6 +2,7 @@
 
 from detectron2 import model_zoo
 
+from sepc.d2.coco_evaluator import PooledCOCOEvaluator
 from sepc.d2.engine import build_train_loader
 
 from .train import train
@@ -11,4 +12,5 @@ dataloader, lr_multiplier, optimizer = _zoo.dataloader, _zoo.lr_multiplier, _zoo
 
 dataloader.train._target_ = build_train_loader  # continues exactly where a training stopped
 dataloader.train.seed = "${train.seed}"
+dataloader.evaluator._target_ = PooledCOCOEvaluator  # AP-Pool beside AP
 train.init_checkpoint = _zoo.train.init_checkpoint  # MSRA's R-50: BGR, strides in the 1x1

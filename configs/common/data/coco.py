@@ -2,6 +2,7 @@
 
 from detectron2 import model_zoo
 
+from sepc.d2.coco_evaluator import PooledCOCOEvaluator
 from sepc.d2.engine import build_train_loader
 
 dataloader = model_zoo.get_config("common/data/coco.py").dataloader
@@ -10,3 +11,4 @@ dataloader.train.seed = "${train.seed}"
 dataloader.train.mapper.use_instance_mask = False  # boxes only
 dataloader.train.mapper.image_format = "RGB"
 dataloader.train.mapper.augmentations[0].short_edge_length = 800  # Detectron2: 640 to 800
+dataloader.evaluator._target_ = PooledCOCOEvaluator  # AP-Pool beside AP

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -114,7 +114,7 @@ class Temperature:
         return Temperature(max(inverse, 0.0))
 
 
-CALIBRATORS = {
+CALIBRATORS: dict[str, Any] = {
     "isotonic": Isotonic,
     "linear": Linear,
     "platt": Platt,

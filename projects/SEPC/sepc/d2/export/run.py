@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from detectron2.data import DatasetMapper, build_detection_test_loader, get_detection_dataset_dicts
 from detectron2.data import transforms as T
-from detectron2.evaluation import COCOEvaluator, inference_on_dataset
+from detectron2.evaluation import inference_on_dataset
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
 from ...export import ExportedDetector
 from ...export.preprocess import pad, resized_size
+from ..coco_evaluator import PooledCOCOEvaluator
 from ..datasets import check_registered
 from ..mmdet1 import undo_inclusive
 
@@ -80,4 +81,4 @@ def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 
         mapper=mapper,
         num_workers=num_workers,
     )
-    return inference_on_dataset(ExportedModel(exported), loader, COCOEvaluator(dataset))
+    return inference_on_dataset(ExportedModel(exported), loader, PooledCOCOEvaluator(dataset))
