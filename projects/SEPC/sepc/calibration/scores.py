@@ -52,7 +52,7 @@ class ScoreCalibration:
     classes: Mapping[int, ClassCalibration]
 
     def __call__(
-        self, scores: np.ndarray, categories: Sequence[int]
+        self, scores: np.ndarray, categories: Sequence[int] | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated scores (D,) of D detections, and which of them pass the thresholds."""
         scores = np.asarray(scores, dtype=float)
@@ -62,6 +62,11 @@ class ScoreCalibration:
             here, its = of_class == category, self.classes[category]
             calibrated[here], kept[here] = its.calibrator(scores[here]), its.keep(scores[here])
         return calibrated, kept
+
+    @property
+    def least_score(self) -> float:
+        """Lowest threshold of a class: what a detector has to keep for this calibration."""
+        return min((its.threshold for its in self.classes.values()), default=0.0)
 
     def apply(
         self, results: Sequence[dict[str, Any]], *, thresholds: bool = True

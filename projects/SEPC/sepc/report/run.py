@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..calibration import ScoreCalibration
+
 
 @dataclass(frozen=True)
 class Run:
@@ -16,9 +18,10 @@ class Run:
         annotations: COCO's instance annotations of the evaluation.
         images: the folder that the file names in them are relative to.
         results: detections on these images, in COCO's results format.
+        calibration: of their scores; None takes them as they are.
 
-    Each of the last three is found by itself where a quick start has noted its data; results are
-    looked for in ``inference/coco_instances_results.json``.
+    The first three files are found by themselves where a quick start has noted its data; results
+    are looked for in ``inference/coco_instances_results.json``.
 
     Raises:
         FileNotFoundError: without the folder, or if a file that was named does not exist.
@@ -28,6 +31,7 @@ class Run:
     annotations: Path | None = None
     images: Path | None = None
     results: Path | None = None
+    calibration: ScoreCalibration | None = None
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -63,10 +67,7 @@ class Run:
                 f"{self.folder}: the data of the evaluation are not known; expected "
                 "--annotations FILE and --images FOLDER"
             )
-        content = _parsed(self.annotations)
-        if not isinstance(content, dict) or not {"images", "categories"} <= set(content):
-            raise ValueError(f"{self.annotations}: expected COCO's instance annotations")
-        return content
+        return load_annotations(self.annotations)
 
     def load_results(self) -> list[dict[str, Any]]:
         """Read the detections; ValueError if there are none, or of another format."""
@@ -76,13 +77,29 @@ class Run:
                 "--results FILE (train_net.py writes it with "
                 "+dataloader.evaluator.output_dir=FOLDER)"
             )
-        results = _parsed(self.results)
-        keys = {"image_id", "category_id", "bbox", "score"}
-        if not isinstance(results, list) or not all(
-            isinstance(r, dict) and keys <= set(r) for r in results
-        ):
-            raise ValueError(f"{self.results}: expected a list in COCO's results format")
+        results = load_results(self.results)
+        if self.calibration is not None:
+            return self.calibration.apply(results)
         return results
+
+
+def load_annotations(path: Path) -> dict[str, Any]:
+    """Read COCO's annotations; ValueError if they are of another format."""
+    content = _parsed(path)
+    if not isinstance(content, dict) or not {"images", "categories"} <= set(content):
+        raise ValueError(f"{path}: expected COCO's instance annotations")
+    return content
+
+
+def load_results(path: Path) -> list[dict[str, Any]]:
+    """Read detections in COCO's results format; ValueError if they are of another format."""
+    results = _parsed(path)
+    keys = {"image_id", "category_id", "bbox", "score"}
+    if not isinstance(results, list) or not all(
+        isinstance(r, dict) and keys <= set(r) for r in results
+    ):
+        raise ValueError(f"{path}: expected a list in COCO's results format")
+    return results
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -38,8 +38,10 @@ def summarize(clean: float, grid: Grid, names: Iterable[str] = CORRUPTIONS) -> R
         grid: the metric on corrupted ones.
         names: the corruptions that count, default the 15.
     """
-    corrupted = _mean([value for name in names for value in grid.get(name, {}).values()])
     clean = _mean([clean])
+    if math.isnan(clean):  # no objects: where nothing is found, an evaluation says 0 of them
+        return Robustness(clean, clean, clean)
+    corrupted = _mean([value for name in names for value in grid.get(name, {}).values()])
     return Robustness(clean, corrupted, corrupted / clean if clean > 0 else math.nan)
 
 
