@@ -150,7 +150,9 @@ def from_dict(kind: str, parameters: dict[str, float | list[float]]) -> Calibrat
         ValueError: for another kind or other parameters.
     """
     try:
-        values = {k: tuple(v) if isinstance(v, list) else float(v) for k, v in parameters.items()}
+        values = {
+            k: tuple(v) if isinstance(v, list | tuple) else float(v) for k, v in parameters.items()
+        }
         return CALIBRATORS[kind](**values) if values else Identity()
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
