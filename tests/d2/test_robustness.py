@@ -105,3 +105,16 @@ def test_tool_with_alpha(tiny_data, tmp_path, capsys):
     assert "[2/2] contrast 5: AP" in capsys.readouterr().out
     names = {"robustness.json", "robustness.md", "robustness.png"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
+
+
+def test_tool_with_an_exported_file(tiny_data, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("onnxruntime")
+    from ..demo.test_onnx_detector import write_detector
+
+    LazyConfig.save(tiny_config(tmp_path), str(tmp_path / "config.yaml"))
+    file = write_detector(tmp_path / "d.onnx", [3, 64, 64], {"image_size": "64,64"})
+    command = ["--config-file", str(tmp_path / "config.yaml"), "--exported", str(file)]
+    command += ["--output", str(tmp_path / "out"), "--severities", "1", "--corruptions", "fog"]
+    assert tool.main(command) == 0
+    assert "[2/2] fog 1: AP" in capsys.readouterr().out
