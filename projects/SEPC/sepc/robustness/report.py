@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..files import atomic_write
 from ..visualize.curves import new_figure
+from ..visualize.drawing import BLUE
 from .corruptions import CORRUPTIONS, SEVERITIES
 from .record import RobustnessRecord
 
@@ -35,7 +36,7 @@ def robustness_table(record: RobustnessRecord) -> str:
 
 
 def plot_robustness(record: RobustnessRecord, path: str | os.PathLike[str]) -> None:
-    """Draw AP by corruption, a bar from each severity's AP to the next; dashed, without any.
+    """Draw AP by corruption, a bar for each severity; dashed, without any.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -45,18 +46,16 @@ def plot_robustness(record: RobustnessRecord, path: str | os.PathLike[str]) -> N
     figure = new_figure(figsize=(9, 4.2))
     axes = figure.subplots()
     for severity in SEVERITIES:
+        places = [place + 0.16 * (severity - 3) for place in range(len(names))]
         values = [grid[name].get(severity, math.nan) for name in names]
-        shade = 0.25 + 0.15 * severity
-        axes.bar(names, values, color=(0.0, 0.45, 0.70), alpha=shade, width=0.8 - 0.12 * severity)
-        axes.plot([], [], "s", color=(0.0, 0.45, 0.70), alpha=shade, label=f"severity {severity}")
+        share = 0.2 * severity
+        axes.bar(places, values, 0.16, color=BLUE, alpha=share, label=f"severity {severity}")
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.axhline(record.clean("AP"), color="gray", linestyle="--", label="without corruption")
     axes.set_ylabel("AP")
-    axes.tick_params(axis="x", rotation=40)
-    for label in axes.get_xticklabels():
-        label.set_horizontalalignment("right")
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small", ncols=3)
+    figure.legend(frameon=False, fontsize="small", ncols=6, loc="outside upper center")
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
 
