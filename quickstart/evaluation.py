@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sepc.data.validate import read_annotations
-from sepc.visualize.matching import check_results_fit
+from sepc.evaluation.coco import check_results
 
 #: COCO's twelve numbers, in the order of COCOeval.
 METRICS = (
@@ -52,7 +52,7 @@ def coco_metrics(
         truth = COCO()
         truth.dataset = read_annotations(json_path, scoring=True)
         truth.createIndex()
-        check_results_fit(truth.dataset, results)
+        check_results(truth.dataset, results)
         # loadRes can't take an empty list
         found = truth.loadRes(results) if results else COCO()
         if not results:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sepc.calibration import ScoreCalibration
 from sepc.demo import (
     Detections,
     Detector,
@@ -31,6 +32,7 @@ from sepc.demo import (
     run_on_images,
     run_on_video,
 )
+from sepc.demo.calibrated import CalibratedDetector
 from sepc.demo.images import CocoResults, to_pictures
 from sepc.demo.video import NoWindow, show
 from sepc.program import exit_status
@@ -53,7 +55,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         help="folder; picture for one image; .json for COCO's results; video for a video",
     )
-    parser.add_argument("--confidence-threshold", type=float, default=0.5)
+    parser.add_argument(
+        "--confidence-threshold", type=float, help="default: 0.5; 0 with --calibration"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="of tools/calibrate_scores.py"
+    )
     parser.add_argument(
         "--batch-size", type=int, default=8, help="of images of the same size, or frames"
     )
@@ -68,6 +75,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--webcam shows a window: expected no --output")
     if args.onnx is not None and (args.weights or args.opts):
         parser.error("--onnx: expected no --weights and no --opts")
+    if args.confidence_threshold is None:
+        args.confidence_threshold = 0.0 if args.calibration else 0.5
     if not 0 <= args.confidence_threshold <= 1:
         parser.error(f"--confidence-threshold: expected 0 to 1, got {args.confidence_threshold}")
     if args.batch_size < 1:
@@ -76,9 +85,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def load(args: argparse.Namespace) -> Detector:
+    if args.calibration is None:
+        return load_detector(args, args.confidence_threshold)
+    calibration = ScoreCalibration.load(args.calibration)
+    return CalibratedDetector(load_detector(args, calibration.least_score), calibration)
+
+
+def load_detector(args: argparse.Namespace, threshold: float) -> Detector:
     if args.onnx is not None:
         onnx = OnnxDetector(args.onnx)
-        if args.confidence_threshold < onnx.score_threshold:
+        if threshold < onnx.score_threshold:
             note = f"note: {args.onnx} itself leaves out scores under {onnx.score_threshold:g}"
             print(note, file=sys.stderr)
         return onnx
@@ -89,7 +105,7 @@ def load(args: argparse.Namespace) -> Detector:
         raise ImportError(f"{error}; without Detectron2 use an exported file: --onnx") from error
 
     predictor = Predictor.from_config(args.config_file, weights=args.weights, overrides=args.opts)
-    predictor.lower_score_threshold(args.confidence_threshold)
+    predictor.lower_score_threshold(threshold)
     return Detectron2Detector(predictor)
 
 

@@ -18,10 +18,12 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
+from sepc.calibration import ScoreCalibration
 from sepc.d2.datasets import check_registered
 from sepc.d2.engine import dataset_names, evaluate, load_config
 from sepc.d2.export.run import ExportedModel, evaluate_on
 from sepc.export import ExportedDetector, load_exported
+from sepc.export.calibrated import calibrated
 from sepc.files import atomic_write
 from sepc.program import exit_status
 
@@ -40,6 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="run a TorchScript or torch.export file, which is a program, not data",
     )
     parser.add_argument("--json", metavar="FILE", help="write the metrics there as well")
+    parser.add_argument("--calibration", metavar="FILE", help="of the scores, without thresholds")
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
     args = parser.parse_intermixed_args(argv)
     if args.opts and not args.config_file:
@@ -58,6 +61,8 @@ def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
 
 def run(args: argparse.Namespace) -> None:
     exported = load_exported(args.file, trust=args.trust)
+    if args.calibration:
+        exported = calibrated(exported, ScoreCalibration.load(args.calibration))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         metrics = metrics_of(exported, args)

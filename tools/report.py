@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sepc.calibration import ScoreCalibration
 from sepc.program import exit_status
 from sepc.report import Run, write_report
 
@@ -28,11 +29,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="COCO's json")
     parser.add_argument("--images", type=Path, metavar="FOLDER")
     parser.add_argument("--results", type=Path, metavar="FILE", help="in COCO's results format")
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="of the scores")
     return parser.parse_args(argv)
 
 
 def write(args: argparse.Namespace) -> None:
-    run = Run(args.run, annotations=args.annotations, images=args.images, results=args.results)
+    calibration = ScoreCalibration.load(args.calibration) if args.calibration else None
+    run = Run(
+        args.run,
+        annotations=args.annotations,
+        images=args.images,
+        results=args.results,
+        calibration=calibration,
+    )
     print(os.path.relpath(write_report(run, args.output)))
 
 

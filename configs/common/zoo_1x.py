@@ -2,6 +2,8 @@
 
 from detectron2 import model_zoo
 
+from sepc.d2.coco_evaluator import PooledCOCOEvaluator
+
 from .data.loaders import use_own_loaders
 from .train import train
 
@@ -9,4 +11,5 @@ _zoo = model_zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py"
 dataloader, lr_multiplier, optimizer = _zoo.dataloader, _zoo.lr_multiplier, _zoo.optimizer
 
 use_own_loaders(dataloader)
+dataloader.evaluator._target_ = PooledCOCOEvaluator  # AP-Pool beside AP
 train.init_checkpoint = _zoo.train.init_checkpoint  # MSRA's R-50: BGR, strides in the 1x1

@@ -17,6 +17,8 @@ for package in ("onnx", "onnxruntime", "onnxscript"):
 from detectron2.config import LazyConfig  # noqa: E402
 
 from benchmarks import precisions  # noqa: E402
+from sepc.calibration import ClassCalibration, ScoreCalibration  # noqa: E402
+from sepc.calibration.calibrators import Linear  # noqa: E402
 from sepc.d2.engine import evaluate  # noqa: E402
 from sepc.export import load_exported  # noqa: E402
 
@@ -52,12 +54,21 @@ def test_export_and_evaluate(run, trained, config_of, tmp_path, capsys):
     metadata = load_exported(file, trust=True).metadata
     assert metadata["score_threshold"] == "0.1"
     assert metadata["class_names"] == "circle,square,triangle,star,cross,ring"
+    assert metadata["category_ids"] == "1,2,3,4,5,6"
 
     arguments = [str(file), "--json", str(metrics)]
     assert tool("evaluate_exported").main([*arguments, *config]) == 2
     assert "which is a program" in capsys.readouterr().err
     assert tool("evaluate_exported").main([*arguments, *config, "--trust"]) == 0
     assert "bbox: AP " in capsys.readouterr().out
+    calibration = ScoreCalibration("linear", {1: ClassCalibration(0.9, Linear(0.5, 0.0), 0.9)})
+    calibration.save(tmp_path / "calibration.json")
+    calibrated = ["--calibration", str(tmp_path / "calibration.json")]
+    before = metrics.read_text()
+    assert tool("evaluate_exported").main([*arguments, *config, *calibrated]) == 0
+    after = json.loads(metrics.read_text())["bbox"]  # the order within a class is the same
+    assert after["AP"] == pytest.approx(json.loads(before)["bbox"]["AP"])
+    metrics.write_text(before)
     cfg = config_of("retinanet")
     model = trained("retinanet")
     threshold, model.test_score_thresh = model.test_score_thresh, 0.1

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sepc.calibration import ScoreCalibration
 from sepc.report import Run, write_report
 from sepc.report.facts import environment, training_seconds
 from sepc.report.pictures import objects_per_size
@@ -168,6 +169,16 @@ def test_tool(folder, tmp_path, capsys):
     assert capsys.readouterr().out.strip().endswith("report.html")
     assert tool.main([str(folder), "--output", str(tmp_path / "a.html")]) == 0
     assert (tmp_path / "a.html").stat().st_size > 10_000
+
+
+def test_tool_calibrates_the_scores(folder, tmp_path, capsys):
+    file, output = tmp_path / "c.json", tmp_path / "a.html"
+    ScoreCalibration("identity", {}).save(file)
+    assert tool.main([str(folder), "--calibration", str(file), "--output", str(output)]) == 0
+    assert "above the score thresholds of the calibration" in output.read_text()
+    file.write_text("{}")
+    assert tool.main([str(folder), "--calibration", str(file)]) == 2
+    assert "expected a file of tools/calibrate_scores.py" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", ["folder", "metrics", "content"])

@@ -144,7 +144,7 @@ def _from_lazy(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str
         model=instantiate(cfg.model),
         augmentations=[instantiate(each) for each in cfg.dataloader.test.mapper.augmentations],
         input_format=cfg.model.get("input_format") or cfg.dataloader.test.mapper.image_format,
-        metadata=_metadata(names),
+        metadata=dataset_metadata(names),
     )
     return parts, str(cfg.train.init_checkpoint or "")
 
@@ -168,12 +168,12 @@ def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], 
         model=model,
         augmentations=[T.ResizeShortestEdge(sides, cfg.INPUT.MAX_SIZE_TEST)],
         input_format=cfg.INPUT.FORMAT,
-        metadata=_metadata(list(cfg.DATASETS.TEST)),
+        metadata=dataset_metadata(list(cfg.DATASETS.TEST)),
     )
     return parts, str(cfg.MODEL.WEIGHTS)
 
 
-def _metadata(names: Sequence[str]) -> Any:
+def dataset_metadata(names: Sequence[str]) -> Any:
     """Metadata of the first data set; of one in COCO's format that was not loaded, its classes."""
     metadata = MetadataCatalog.get(names[0] if names else "__unused")
     json_file = metadata.get("json_file")

@@ -36,6 +36,14 @@ class Detections:
         native = self.native[kept] if self.native is not None else None
         return Detections(self.boxes[kept], self.scores[kept], self.classes[kept], native)
 
+    def rescored(self, scores: np.ndarray, kept: np.ndarray) -> Detections:
+        """Those of which ``kept`` (D,) is true, with other scores (D,)."""
+        indices = np.flatnonzero(kept)
+        native = self.native[indices] if self.native is not None else None
+        if native is not None:
+            native.scores = native.scores.new_tensor(scores[indices])
+        return Detections(self.boxes[indices], scores[indices], self.classes[indices], native)
+
     def __len__(self) -> int:
         return len(self.scores)
 

@@ -29,7 +29,10 @@ def picture_sections(run: Run) -> str:
         ValueError, FileNotFoundError: without data or results, or if they don't fit.
     """
     content, results = run.load_annotations(), run.load_results()
-    matches = match_detections(content, results, score_thresh=SCORE_THRESH)
+    least, above = SCORE_THRESH, f"at a score of {SCORE_THRESH:g} or more"
+    if run.calibration is not None:
+        least, above = 0.0, "above the score thresholds of the calibration"
+    matches = match_detections(content, results, score_thresh=least)
     order = {entry["id"]: place for place, entry in enumerate(content["images"])}
     in_order = sorted(matches, key=lambda each: order[each.image["id"]])
     names = {category["id"]: category["name"] for category in content["categories"]}
@@ -39,8 +42,7 @@ def picture_sections(run: Run) -> str:
     )
     return f"""
 <p>Over all {len(matches)} images {missed} of {missed + found} objects are missed and {wrong} of
-{wrong + right} detections are wrong, at a score of {SCORE_THRESH:g} or more, matched as COCO does
-at IoU 0.5.</p>
+{wrong + right} detections are wrong, {above}, matched as COCO does at IoU 0.5.</p>
 <p class="soft">Left ground truth, right detections:
 <span class="right">thin green</span> agrees, <span class="missed">dashed orange</span> is missed,
 <span class="wrong">thick red-brown</span> is wrong (a false positive), gray is a crowd.</p>

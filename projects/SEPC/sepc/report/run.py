@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..calibration import ScoreCalibration
 from ..data.validate import read_annotations, read_results
 
 
@@ -17,9 +18,10 @@ class Run:
         annotations: COCO's instance annotations of the evaluation.
         images: the folder that the file names in them are relative to.
         results: detections on these images, in COCO's results format.
+        calibration: of their scores; None takes them as they are.
 
-    Each of the last three is found by itself where a quick start has noted its data; results are
-    looked for in ``inference/coco_instances_results.json``.
+    The first three files are found by themselves where a quick start has noted its data; results
+    are looked for in ``inference/coco_instances_results.json``.
 
     Raises:
         FileNotFoundError: without the folder, or if a file that was named does not exist.
@@ -29,6 +31,7 @@ class Run:
     annotations: Path | None = None
     images: Path | None = None
     results: Path | None = None
+    calibration: ScoreCalibration | None = None
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -74,7 +77,8 @@ class Run:
                 "--results FILE (train_net.py writes it with "
                 "+dataloader.evaluator.output_dir=FOLDER)"
             )
-        return read_results(self.results)
+        results = read_results(self.results)
+        return results if self.calibration is None else self.calibration.apply(results)
 
 
 def read_object(path: Path) -> dict[str, Any]:

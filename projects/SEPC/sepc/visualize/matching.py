@@ -1,12 +1,9 @@
 """Matching of detections and objects as COCO's evaluation does it: right, wrong, missed."""
 
-import contextlib
-import io
 from dataclasses import dataclass, field
 from typing import Any
 
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from ..evaluation.coco import check_results, match_boxes
 
 
 @dataclass
@@ -58,9 +55,10 @@ def match_detections(
     truths = {i: a for i, a in enumerate(content.get("annotations", []), start=1)}
     strong = [result for result in results if result["score"] >= score_thresh]
     found = {i: result for i, result in enumerate(strong, start=1)}
-    check_results_fit(content, strong)
+    check_results(content, strong)
     matches = {i: ImageMatches(image) for i, image in images.items()}
-    for cell in _evaluate(content, truths, found):
+    cells = match_boxes(content, truths, found, ious=[0.5]).evalImgs
+    for cell in (cell for cell in cells if cell is not None):
         here = matches[cell["image_id"]]
         for i, match, ignored in zip(
             cell["dtIds"], cell["dtMatches"][0], cell["dtIgnore"][0], strict=True
@@ -76,50 +74,3 @@ def match_detections(
         return each.mistakes, sum(result["score"] for result in each.wrong)
 
     return sorted(matches.values(), key=badness, reverse=True)
-
-
-def _evaluate(
-    content: dict[str, Any],
-    truths: dict[int, dict[str, Any]],
-    found: dict[int, dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """Run COCO's matching for each image and class that has a box, over objects of all sizes."""
-    shared = {key: content[key] for key in ("images", "categories")}
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(
-            _index({**shared, "annotations": _numbered(truths)}),
-            _index({**shared, "annotations": _numbered(found)}),
-            "bbox",
-        )
-        everything = evaluation.params.areaRng[0]
-        evaluation.params.iouThrs = [0.5]
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = [everything], ["all"]
-        evaluation.evaluate()
-    return [cell for cell in evaluation.evalImgs if cell is not None]
-
-
-def _numbered(boxes: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
-    numbered = []
-    for number, box in boxes.items():
-        area = box.get("area", box["bbox"][2] * box["bbox"][3])
-        numbered.append({"iscrowd": 0, **box, "id": number, "area": area})
-    return numbered
-
-
-def _index(dataset: dict[str, Any]) -> COCO:
-    coco = COCO()
-    coco.dataset = dataset
-    coco.createIndex()
-    return coco
-
-
-def check_results_fit(content: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    """Check that results are of annotated images and categories; ValueError names others."""
-    for key, name in (("images", "image_id"), ("categories", "category_id")):
-        known = {entry["id"] for entry in content[key]}
-        unknown = sorted({result[name] for result in results} - known, key=str)
-        if unknown:
-            raise ValueError(
-                f"expected results of the annotated {key}, got {name} {unknown[:5]}: "
-                "are they of another data set?"
-            )

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import instantiate
-from detectron2.data import MetadataCatalog
 from detectron2.data import transforms as T
 from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +15,7 @@ from ...export import join_names
 from ...export.preprocess import read_image, resize
 from ..datasets import check_registered
 from ..engine import Checkpointer, dataset_names
+from ..predictor import dataset_metadata
 
 RANDOM_SIZES = ((192, 256), (256, 192), (224, 224), (200, 301))
 SCALES = (1.0, 0.75, 1.25, 0.6)
@@ -33,17 +33,18 @@ def load_model(cfg: DictConfig, weights: str) -> nn.Module:
 
 
 def config_metadata(cfg: DictConfig) -> dict[str, str]:
-    """Texts of a config: class names, order of the channels, and how images are resized.
+    """Texts of a config: classes, order of the channels, and how images are resized.
 
-    ``resize_short_edge`` and ``resize_max`` are there where the config resizes for testing.
+    ``class_names`` and ``category_ids`` are there where they are known, ``resize_short_edge`` and
+    ``resize_max`` where the config resizes for testing.
     """
     mapper = cfg.dataloader.test.mapper
     texts = {"input_format": str(mapper.image_format)}
-    names: list[str] = []
-    for dataset in dataset_names(cfg.dataloader.test)[:1]:
-        names = list(MetadataCatalog.get(dataset).get("thing_classes", []))
-    if names:
+    metadata = dataset_metadata(dataset_names(cfg.dataloader.test))
+    if names := metadata.get("thing_classes"):
         texts["class_names"] = join_names(names)
+    if by_id := metadata.get("thing_dataset_id_to_contiguous_id"):
+        texts["category_ids"] = ",".join(map(str, sorted(by_id, key=by_id.__getitem__)))
     for augmentation in augmentations(cfg):
         if isinstance(augmentation, T.ResizeShortestEdge):
             texts["resize_short_edge"] = str(augmentation.short_edge_length[-1])

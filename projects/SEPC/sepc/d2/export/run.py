@@ -12,13 +12,14 @@ from detectron2.data import (
     get_detection_dataset_dicts,
 )
 from detectron2.data import transforms as T
-from detectron2.evaluation import COCOEvaluator, inference_on_dataset
+from detectron2.evaluation import inference_on_dataset
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
 from ...export import ExportedDetector
 from ...export.preprocess import pad, resized_size
+from ..coco_evaluator import PooledCOCOEvaluator
 from ..datasets import check_registered
 from ..mmdet1 import undo_inclusive
 
@@ -98,7 +99,7 @@ def evaluate_on(exported: ExportedDetector, dataset: str, *, num_workers: int = 
         num_workers=num_workers,
     )
     model = ExportedModel(exported, num_classes=number_of_classes(dataset))
-    return inference_on_dataset(model, loader, COCOEvaluator(dataset))
+    return inference_on_dataset(model, loader, PooledCOCOEvaluator(dataset))
 
 
 def number_of_classes(dataset: str) -> int | None:
