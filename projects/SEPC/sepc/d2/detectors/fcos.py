@@ -9,7 +9,14 @@ from torch import Tensor
 
 from ...methods.fcos import fcos_assign
 from ...methods.targets import anchor_targets
-from .base import LevelPredictions, PyramidDetector, flatten_levels, lay_anchors, scores_above
+from .base import (
+    LevelPredictions,
+    Positives,
+    PyramidDetector,
+    flatten_levels,
+    lay_anchors,
+    scores_above,
+)
 
 
 class FCOS(PyramidDetector, meta_arch.FCOS):
@@ -50,6 +57,12 @@ class FCOS(PyramidDetector, meta_arch.FCOS):
         ]
         labels, boxes = zip(*found, strict=True)
         return list(labels), list(boxes)
+
+    def positives(
+        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
+    ) -> Positives:
+        anchors = [Boxes(x) for x in lay_anchors(self.anchor_generator, predictions[0])]
+        return Positives.of_assignment(self.assign(anchors, gt), [len(x) for x in anchors])
 
     def assign(self, anchors: list[Boxes], gt: Instances) -> Tensor:
         """Assignment (R,) of the points of one image, the centers of its L levels of anchors."""
