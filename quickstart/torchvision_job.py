@@ -14,6 +14,7 @@ from torchvision.models.detection import RetinaNet
 
 from sepc.export import Agreement, export_onnx, join_names
 from sepc.files import atomic_write
+from sepc.learning_rate import lr_factor
 from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
 
 from .coco_images import CocoImages
@@ -39,9 +40,12 @@ def train(settings: Settings) -> None:
     data = CocoImages(train_json, settings.data / "train2017")
     val = CocoImages(settings.val_json, settings.val_images)
     model = build_small_retinanet(settings.variant, num_classes=len(data.category_ids))
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
+    factor = lr_factor(offset=0.1)
+    groups = [{"params": [p], "lr": LEARNING_RATE * factor(n)} for n, p in model.named_parameters()]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
+    rates = [group["lr"] for group in groups]
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
+        optimizer, rates, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
     )
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     checkpoint = settings.output / "checkpoint.pth"

@@ -3,7 +3,7 @@
 from detectron2 import model_zoo
 from detectron2.config import LazyCall as L
 
-from sepc.d2.engine import lr_factor
+from sepc.learning_rate import lr_factor
 
 SGD = model_zoo.get_config("common/optim.py").SGD
 SGD.lr = 0.01  # for 16 images

@@ -93,10 +93,10 @@ class PyramidUsage:
         rows = [heads, *map(list, zip(*columns, strict=True))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
-        undecided = self.num_objects - int(self.objects.sum())
+        lost = self.num_objects - int(self.objects.sum())
         lines += [
             "",
-            f"{self.num_objects} objects of {self.num_images} images, {undecided} without a positive",
+            f"{self.num_objects} objects of {self.num_images} images, {lost} without a positive",
             f"positives per object: {self.positives.sum() / max(self.num_objects, 1):.1f}",
             f"decided above the finest level: {self.share_above:.0%} of the objects",
             f"coarsest map: {self.coarsest_side} cells on its shorter side",
@@ -123,13 +123,11 @@ def measure_usage(model: PyramidDetector, inputs: Iterable[dict[str, Any]]) -> P
     shapes = model.backbone.output_shape()
     strides = np.array([shapes[name].stride for name in model.head_in_features])
     predict = _Predictions(model)
-    levels, sides, counts = [], [], []
-    num_images, coarsest = 0, []
+    sides, counts, coarsest = [], [], []
     for x in inputs:
         gt = x["instances"]
         predictions = predict(x["image"])
         coarsest.append(min(predictions[0][-1].shape[-2:]))
-        num_images += 1
         if not len(gt):
             continue
         found = model.positives(predictions, gt.image_size, gt)
@@ -138,14 +136,14 @@ def measure_usage(model: PyramidDetector, inputs: Iterable[dict[str, Any]]) -> P
         counts.append(table)
         sides.append(gt.gt_boxes.area().sqrt())
     if not counts:
-        raise ValueError(f"expected images with objects, got none in {num_images} image(s)")
+        raise ValueError(f"expected images with objects, got none in {len(coarsest)} image(s)")
     per_object, side = torch.cat(counts).numpy(), torch.cat(sides).numpy()
     decided = per_object.sum(axis=1) > 0
     level = per_object.argmax(axis=1)[decided]
     objects = np.bincount(level, minlength=len(strides))
-    cells = np.bincount(level, (side[decided] / strides[level]), minlength=len(strides))
+    total_cells = np.bincount(level, side[decided] / strides[level], minlength=len(strides))
     with np.errstate(invalid="ignore"):
-        cells = cells / objects
+        cells = total_cells / objects
     return PyramidUsage(
         names=[name.upper() for name in model.head_in_features],
         strides=strides,
@@ -153,7 +151,7 @@ def measure_usage(model: PyramidDetector, inputs: Iterable[dict[str, Any]]) -> P
         objects=objects,
         cells=cells,
         num_objects=len(side),
-        num_images=num_images,
+        num_images=len(coarsest),
         coarsest_side=min(coarsest),
     )
 

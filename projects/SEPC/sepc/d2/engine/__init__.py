@@ -13,7 +13,6 @@ from .config import default_output_dir, load_config
 from .data_stream import TrainingStream, build_train_loader
 from .evaluation import evaluate
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
-from .optim import lr_factor
 from .setup import (
     amp_dtype,
     check_output_dir,
@@ -39,7 +38,6 @@ __all__ = [
     "default_output_dir",
     "evaluate",
     "load_config",
-    "lr_factor",
     "number_of_processes",
     "rewind_metrics",
     "use_available_device",
