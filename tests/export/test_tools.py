@@ -51,7 +51,7 @@ def test_export_and_evaluate(run, trained, config_of, tmp_path, capsys):
     assert (ir / "model_ts_code.txt").is_file()
     metadata = load_exported(file).metadata
     assert metadata["score_threshold"] == "0.1"
-    assert metadata["class_names"] == "circle,square,triangle,star,cross,ring"
+    assert metadata["class_names"].startswith("dotted circle,ringed circle,")
 
     arguments = [str(file), "--json", str(metrics)]
     assert tool("evaluate_exported").main([*arguments, *config]) == 0

@@ -46,7 +46,7 @@ def tool(data, monkeypatch):
 @pytest.fixture(autouse=True)
 def in_small(monkeypatch):
     monkeypatch.setattr(torchvision_job, "BATCH", 2)
-    small = partial(build_small_retinanet, channels=8, num_stages=1)
+    small = partial(build_small_retinanet, channels=32, num_stages=1)
     monkeypatch.setattr(torchvision_job, "build_small_retinanet", small)
 
 
@@ -117,7 +117,7 @@ def test_compare_prints_both_tables_side_by_side(tool, tmp_path, monkeypatch, ca
     header = next(line for line in out.splitlines() if line.strip().startswith("sepc_lite  "))
     assert header.split() == ["sepc_lite", "plain_gn", "difference"]
     for name in ("detections.png", "report.html"):
-        assert (tmp_path / "torchvision_retinanet_plain" / name).exists()
+        assert (tmp_path / "torchvision_retinanet_plain_gn" / name).exists()
     assert (tmp_path / "torchvision_retinanet_sepc_lite" / "comparison.png").exists()
 
 
@@ -203,7 +203,7 @@ def test_train_net_is_asked_to_resume(settings, tmp_path):
     arguments, datasets = json.loads((tmp_path / "asked.json").read_text())
     assert arguments[:4] == [
         "--config-file",
-        str(tmp_path / "configs" / "quickstart" / "retinanet_sepc.py"),
+        str(tmp_path / "configs" / "quickstart" / "atss_sepc.py"),
         "--resume",
         "model.head.trunk.variant=pconv",
     ]
