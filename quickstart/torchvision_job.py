@@ -41,9 +41,9 @@ def train(settings: Settings) -> None:
     val = CocoImages(settings.val_json, settings.val_images)
     model = build_small_retinanet(settings.variant, num_classes=len(data.category_ids))
     factor = lr_factor(offset=0.1)
-    groups = [{"params": [p], "lr": LEARNING_RATE * factor(n)} for n, p in model.named_parameters()]
+    rates = [LEARNING_RATE * factor(name) for name, _ in model.named_parameters()]
+    groups = [{"params": [p], "lr": r} for p, r in zip(model.parameters(), rates, strict=True)]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
-    rates = [group["lr"] for group in groups]
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rates, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
     )
