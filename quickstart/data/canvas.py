@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import OUTLINES, Contours, class_contours, contours, rasterize
+from .shapes import OUTLINES, Contours, class_contours, contours, rasterize, typical_hues
 
 #: The share of each object that nothing hides, at least.
 MIN_VISIBLE = 0.6
 #: Distance in RGB of an object's color from what lies below it.
 MIN_CONTRAST = 80
+#: Of the objects of one outline, or with one mark, from their typical hue; 1 is the whole circle.
+HUE_DEVIATION = 0.05
 
 _MIN_PIXELS = 4
 _TRIES = 12
@@ -80,7 +82,7 @@ class Canvas:
             placed = shape.placed(size, self._position(size))
             coverage, top, left = rasterize([placed.outline])
             if self._claim(coverage > 0.5, top, left, label):
-                self._paint(placed, size)
+                self._paint(placed, size, label)
                 return
 
     def add_crowd(self, label: int) -> None:
@@ -100,7 +102,7 @@ class Canvas:
             region[top:bottom, left:right] = True
         if self._claim(region, 0, 0, label, crowd=True):
             for placed, size in members:
-                self._paint(placed, size)
+                self._paint(placed, size, label)
 
     def _contours(self, label: int | None) -> Contours:
         form = dict(
@@ -150,8 +152,9 @@ class Canvas:
             (slice(y0, y1), slice(x0, x1)),
         )
 
-    def _paint(self, shape: Contours, size: float) -> None:
-        """Paint a shape in colors of its own, which tell nothing of its class."""
+    def _paint(self, shape: Contours, size: float, label: int | None) -> None:
+        """Paint a shape near the typical hues of its outline and its mark; clutter in any."""
+        hue, mark_hue = self.rng.random(2) if label is None else typical_hues(label)
         coverage, top, left = rasterize([shape.outline])
         inside, window = self._clip(coverage.shape, top, left)
         alpha = coverage[inside][..., None]
@@ -160,10 +163,10 @@ class Canvas:
         fall = 1 + int(0.03 * size)
         self._blend(0.45 * coverage, top + fall, left + fall // 2, lambda at: np.zeros(1))
         below = (self.image[window] * alpha).sum((0, 1)) / alpha.sum()
-        body, texture = _contrasting_color(self.rng, below), _texture(self.rng, size)
+        body, texture = _contrasting_color(self.rng, hue, below), _texture(self.rng, size)
         self._blend(coverage, top, left, lambda at: body + texture(at))
         if shape.mark:
-            color = _contrasting_color(self.rng, body)
+            color = _contrasting_color(self.rng, mark_hue, body)
             self._blend(*rasterize(shape.mark), lambda at: color + 0.5 * texture(at))
 
     def _blend(
@@ -188,11 +191,12 @@ def _lump(rng: np.random.Generator) -> np.ndarray:
     return (points - (lower + upper) / 2) / (upper - lower).max()
 
 
-def _contrasting_color(rng: np.random.Generator, under: np.ndarray) -> np.ndarray:
-    """Draw a color, RGB in [0, 255], that stands out from another one."""
+def _contrasting_color(rng: np.random.Generator, hue: float, under: np.ndarray) -> np.ndarray:
+    """Draw a color near a hue, RGB in [0, 255], that stands out from another one."""
     best, best_distance = under, -1.0
     for _ in range(8):
-        rgb = colorsys.hsv_to_rgb(rng.random(), rng.beta(2.0, 1.5), rng.uniform(0.15, 1.0))
+        near = (hue + rng.normal(0, HUE_DEVIATION)) % 1.0
+        rgb = colorsys.hsv_to_rgb(near, rng.uniform(0.5, 1.0), rng.uniform(0.4, 1.0))
         color = 255 * np.array(rgb, np.float32)
         distance = float(np.linalg.norm(color - under))
         if distance > best_distance:

@@ -31,8 +31,9 @@ def generate_scene(*, seed: int, split: str, index: int, height: int, width: int
     The longer sides of the objects span four octaves, from 1/16 of the image's shorter edge (at
     least 4 pixels) to a little over the edge itself, with COCO's shares of each octave. Objects are
     turned a little, cover each other and reach over the border of the image, but most of each stays
-    visible. Among them lies clutter: the same outlines without a mark, and irregular lumps. Colors
-    and textures tell nothing of the class.
+    visible. Among them lies clutter: the same outlines without a mark, and irregular lumps. Each
+    outline and each mark has a typical hue, from which objects differ more or less; textures tell
+    nothing of the class.
 
     Args:
         seed: of the data set.

@@ -109,6 +109,12 @@ def class_contours(label: int, *, aspect: float = 1.0, angle: float = 0.0) -> Co
     return contours(outline, _MARKS[marked], aspect=aspect, angle=angle)
 
 
+def typical_hues(label: int) -> tuple[float, float]:
+    """Typical hues of the outline and of the mark of a class, in [0, 1)."""
+    outline, mark = divmod(label, len(_MARKS))
+    return outline / len(OUTLINES), (mark + 0.5) / len(_MARKS)
+
+
 def rasterize(contours: list[np.ndarray]) -> tuple[np.ndarray, int, int]:
     """Fill contours that are given in pixels.
 

@@ -3,13 +3,14 @@ import subprocess
 import sys
 from statistics import NormalDist
 
+import cv2
 import numpy as np
 import pytest
 
 from quickstart.data import SHAPES, Scene, generate_scene
 from quickstart.data.canvas import MIN_VISIBLE, Canvas
 from quickstart.data.scenes import _sizes
-from quickstart.data.shapes import class_contours
+from quickstart.data.shapes import class_contours, typical_hues
 
 
 def scene(index: int, *, seed: int = 3, split: str = "train", size: tuple[int, int] = (128, 128)):
@@ -115,8 +116,6 @@ def test_an_object_that_would_be_hidden_too_much_stays_out():
 
 
 def test_objects_stand_out_from_what_surrounds_them(scenes):
-    import cv2
-
     distances = []
     for made in scenes[:60]:
         for thing in made.objects:
@@ -128,15 +127,15 @@ def test_objects_stand_out_from_what_surrounds_them(scenes):
     assert np.quantile(distances, 0.1) > 30
 
 
-def test_colors_tell_nothing_of_the_class(scenes):
-    """Mean colors of two classes differ by no more than those of their own objects' halves."""
-    means = np.array(
-        [
-            np.mean([s.image[t.mask].mean(0) for s in scenes for t in s.objects if t.label == k], 0)
-            for k in range(len(SHAPES))
-        ]
-    )
-    assert np.ptp(means, axis=0).max() < 60
+def test_outlines_and_marks_have_typical_hues(scenes):
+    near = []
+    for made in scenes[:100]:
+        hues = cv2.cvtColor(made.image, cv2.COLOR_RGB2HSV)[..., 0] / 180
+        for thing in made.objects:
+            apart = abs(hues[thing.mask] - typical_hues(thing.label)[0])
+            near.append(np.median(np.minimum(apart, 1 - apart)) < 0.15)
+    assert np.mean(near) > 0.8
+    assert len({typical_hues(label) for label in range(len(SHAPES))}) == len(SHAPES)
 
 
 def test_clutter_is_painted_and_not_annotated():
