@@ -11,7 +11,19 @@ from typing import Any
 from sepc.data.validate import parse_json, read_results
 from sepc.files import atomic_write
 
-VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain")
+VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain", "plain_gn")
+#: The detector of the quick start, which learns fastest.
+DETECTOR = "atss"
+#: Where the plain head of a detector takes its norm.
+PLAIN_NORM = {
+    "retinanet": "model.head.norm",
+    "fcos": "model.head.norm",
+    "atss": "model.head.trunk.norm",
+    "free_anchor": "model.head.norm",
+    "fsaf": "model.head.trunk.norm",
+    "fsaf_retinanet": "model.head.trunk.norm",
+    "gfl": "model.head.trunk.norm",
+}
 
 
 def config_of(detector: str, variant: str) -> tuple[str, tuple[str, ...]]:
@@ -21,9 +33,13 @@ def config_of(detector: str, variant: str) -> tuple[str, tuple[str, ...]]:
         detector: as the files in ``configs/quickstart`` begin, such as "retinanet".
         variant: one of :data:`VARIANTS`.
     """
-    head = "plain" if variant == "plain" else "sepc"
-    overrides = () if variant == head else (f"model.head.trunk.variant={variant}",)
-    return f"configs/quickstart/{detector}_{head}.py", overrides
+    plain = variant.startswith("plain")
+    overrides: tuple[str, ...] = () if plain else (f"model.head.trunk.variant={variant}",)
+    if variant == "sepc":
+        overrides = ()
+    elif variant == "plain_gn":
+        overrides = (f"++{PLAIN_NORM[detector]}=GN",)
+    return f"configs/quickstart/{detector}_{'plain' if plain else 'sepc'}.py", overrides
 
 
 def override_of(key: str, value: object) -> str:
@@ -38,7 +54,7 @@ class Settings:
     Args:
         data: folder with the data, in COCO's layout.
         output: folder of this run alone.
-        variant: of the SEPC head, or "plain" for the head of the library.
+        variant: of the SEPC head; "plain" for the head of the library, "plain_gn" for that with GN.
         binding: "detectron2" or "torchvision".
         iterations: of training.
     """

@@ -16,6 +16,7 @@ from torchvision.models.detection import RetinaNet
 from sepc.checkpoint.reading import read_data
 from sepc.export import Agreement, export_onnx, join_names
 from sepc.files import atomic_write
+from sepc.learning_rate import lr_factor
 from sepc.signals import StopSignals
 from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
 
@@ -48,9 +49,12 @@ def _train(settings: Settings, stop: StopSignals) -> None:
     data = CocoImages(train_json, settings.data / "train2017")
     val = CocoImages(settings.val_json, settings.val_images)
     model = build_small_retinanet(settings.variant, num_classes=len(data.category_ids))
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
+    factor = lr_factor(offset=0.1)
+    rates = [LEARNING_RATE * factor(name) for name, _ in model.named_parameters()]
+    groups = [{"params": [p], "lr": r} for p, r in zip(model.parameters(), rates, strict=True)]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
+        optimizer, rates, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
     )
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     checkpoint = settings.output / "checkpoint.pth"

@@ -24,7 +24,7 @@ import torch
 
 from dev.sections import write_section
 from quickstart.data.coco_folder import write_dataset
-from quickstart.settings import config_of
+from quickstart.settings import PLAIN_NORM, config_of
 from sepc.files import atomic_write
 from studies import Record, Run, exit_status
 from studies.plot import plot_rows
@@ -34,16 +34,6 @@ from studies.summary import collect, format_grid, format_table
 
 IN_PLOTS = ("AP", "APs", "APm", "APl")
 HEADS = ("plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc")
-# Where a detector's plain head takes its norm.
-PLAIN_NORM = {
-    "retinanet": "model.head.norm",
-    "fcos": "model.head.norm",
-    "atss": "model.head.trunk.norm",
-    "free_anchor": "model.head.norm",
-    "fsaf": "model.head.trunk.norm",
-    "fsaf_retinanet": "model.head.trunk.norm",
-    "gfl": "model.head.trunk.norm",
-}
 # Each is one change of RetinaNet with pconv_ibn, by overrides. None: its option, of no use here,
 # went after version 0.1; what was recorded stays, and is not trained anew.
 CHANGES: dict[str, tuple[str, ...] | None] = {

@@ -4,3 +4,4 @@ from ..common.models.sepc_head import trunk as _trunk
 from .gfl_plain import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk = _trunk
+model.head.trunk.num_levels = len(model.head_in_features)

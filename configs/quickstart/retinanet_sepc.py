@@ -4,3 +4,4 @@ from ..common.models.sepc_head import head as _head
 from .retinanet_plain import dataloader, lr_multiplier, model, optimizer, train
 
 model.head = _head
+model.head.trunk.num_levels = len(model.head_in_features)

@@ -6,6 +6,7 @@ from ..common.models.sepc_head import head as _head
 from .retinanet_plain import dataloader, lr_multiplier, model, optimizer, train
 
 model.head = _head
+model.head.trunk.num_levels = len(model.head_in_features)
 model.head.trunk._target_ = Towers
 del model.head.trunk.variant
 model.head.trunk.norm = "BN"

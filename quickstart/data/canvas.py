@@ -1,14 +1,19 @@
 """Placing and painting the objects of one scene."""
 
 import colorsys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import SHAPES, outline, rasterize
+from .shapes import OUTLINES, Contours, class_contours, contours, rasterize, typical_hues
 
 #: The share of each object that nothing hides, at least.
 MIN_VISIBLE = 0.6
+#: Distance in RGB of an object's color from what lies below it.
+MIN_CONTRAST = 80
+#: Of the objects of one outline, or with one mark, from their typical hue; 1 is the whole circle.
+HUE_DEVIATION = 0.05
 
 _MIN_PIXELS = 4
 _TRIES = 12
@@ -16,7 +21,7 @@ _TRIES = 12
 
 def smallest_side(short_edge: int) -> float:
     """Longer side of the smallest objects in an image with this shorter edge, in pixels."""
-    return max(4.0, short_edge / 32)
+    return max(4.0, short_edge / 16)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Canvas:
         self.image = image
         self.height, self.width = image.shape[:2]
         self.owner = np.zeros((self.height, self.width), np.int32)  # 0: background
-        self.labels: list[int] = []
+        self.labels: list[int | None] = []
         self.crowds: list[bool] = []
         self.full_areas: list[int] = []
 
@@ -58,21 +63,26 @@ class Canvas:
         objects = [
             SceneObject(label, self.owner == number, crowd)
             for number, (label, crowd) in enumerate(zip(self.labels, self.crowds, strict=True), 1)
+            if label is not None
         ]
         return Scene(np.round(self.image).astype(np.uint8), objects)
 
-    def add_object(self, label: int, size: float) -> None:
+    def add_object(self, label: int | None, size: float) -> None:
         """Add an object where enough of it and of the earlier things stays visible, if anywhere.
 
         What would be hidden too much is left out of the image as well, so that everything that can
         be seen is annotated.
+
+        Args:
+            label: index of its class; None for a thing of no class, which is not annotated.
+            size: longer side in pixels.
         """
-        contours = self._contours(label)
+        shape = self._contours(label)
         for _ in range(_TRIES):
-            center = self._position(size)
-            coverage, top, left = rasterize([points * size + center for points in contours])
+            placed = shape.placed(size, self._position(size))
+            coverage, top, left = rasterize([placed.outline])
             if self._claim(coverage > 0.5, top, left, label):
-                self._paint(label, size, coverage, top, left)
+                self._paint(placed, size, label)
                 return
 
     def add_crowd(self, label: int) -> None:
@@ -81,23 +91,29 @@ class Canvas:
         radius = short * self.rng.uniform(0.1, 0.2)
         center = self._position(2 * radius)
         region = np.zeros((self.height, self.width), bool)
-        painted = []
+        members = []
         for _ in range(self.rng.integers(10, 25)):
-            size = smallest_side(short) * self.rng.uniform(1, 1.5)
+            size = smallest_side(short) * self.rng.uniform(0.6, 0.9)
             place = center + self.rng.uniform(-1, 1, 2) * (radius, 0.6 * radius)
-            contours = [points * size + place for points in self._contours(label)]
-            painted.append((size, *rasterize(contours)))
+            members.append((self._contours(label).placed(size, place), size))
             margin = size / 2 + short / 64
             top, left = np.maximum(np.floor(place[::-1] - margin), 0).astype(int)
             bottom, right = np.maximum(np.ceil(place[::-1] + margin), 0).astype(int)
             region[top:bottom, left:right] = True
         if self._claim(region, 0, 0, label, crowd=True):
-            for size, coverage, top, left in painted:
-                self._paint(label, size, coverage, top, left)
+            for placed, size in members:
+                self._paint(placed, size, label)
 
-    def _contours(self, label: int) -> list[np.ndarray]:
-        aspect = float(np.exp(self.rng.uniform(-0.35, 0.35)))
-        return outline(SHAPES[label], aspect=aspect, angle=self.rng.uniform(-0.4, 0.4))
+    def _contours(self, label: int | None) -> Contours:
+        form = dict(
+            aspect=float(np.exp(self.rng.uniform(-0.5, 0.5))), angle=self.rng.uniform(-0.5, 0.5)
+        )
+        if label is None:  # blank, or of no known form
+            blank = int(self.rng.integers(2 * len(OUTLINES)))
+            if blank < len(OUTLINES):
+                return contours(OUTLINES[blank], None, **form)
+            return Contours(_lump(self.rng), [])
+        return class_contours(label, **form)
 
     def _position(self, size: float) -> np.ndarray:
         """Draw the (x, y) of a center from which a box of this size reaches at most 15% outside."""
@@ -106,9 +122,9 @@ class Canvas:
         return self.rng.uniform(margin, edges - margin)
 
     def _claim(
-        self, mask: np.ndarray, top: int, left: int, label: int, crowd: bool = False
+        self, mask: np.ndarray, top: int, left: int, label: int | None, crowd: bool = False
     ) -> bool:
-        """Give the pixels of the mask to a new object, unless too little of one stays visible."""
+        """Give the pixels of the mask to a new thing, unless too little of one stays visible."""
         inside, window = self._clip(mask.shape, top, left)
         full_area, visible = int(mask.sum()), mask[inside]
         if visible.sum() < max(MIN_VISIBLE * full_area, _MIN_PIXELS):
@@ -136,44 +152,75 @@ class Canvas:
             (slice(y0, y1), slice(x0, x1)),
         )
 
-    def _paint(self, label: int, size: float, coverage: np.ndarray, top: int, left: int) -> None:
+    def _paint(self, shape: Contours, size: float, label: int | None) -> None:
+        """Paint a shape near the typical hues of its outline and its mark; clutter in any."""
+        hue, mark_hue = self.rng.random(2) if label is None else typical_hues(label)
+        coverage, top, left = rasterize([shape.outline])
         inside, window = self._clip(coverage.shape, top, left)
         alpha = coverage[inside][..., None]
         if not alpha.any():
             return
-        under = self.image[window]
-        color = _contrasting_color(self.rng, label, (under * alpha).sum((0, 1)) / alpha.sum())
-        texture = _texture(self.rng, coverage.shape[0], coverage.shape[1], size)[inside]
-        self.image[window] = under + alpha * (np.clip(color + texture, 0, 255) - under)
+        fall = 1 + int(0.03 * size)
+        self._blend(0.45 * coverage, top + fall, left + fall // 2, lambda at: np.zeros(1))
+        below = (self.image[window] * alpha).sum((0, 1)) / alpha.sum()
+        body, texture = _contrasting_color(self.rng, hue, below), _texture(self.rng, size)
+        self._blend(coverage, top, left, lambda at: body + texture(at))
+        if shape.mark:
+            color = _contrasting_color(self.rng, mark_hue, body)
+            self._blend(*rasterize(shape.mark), lambda at: color + 0.5 * texture(at))
+
+    def _blend(
+        self, alpha: np.ndarray, top: int, left: int, color: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        """Blend a color, a function of places (h, w, 2) as (x, y), into the image."""
+        inside, (rows, columns) = self._clip(alpha.shape, top, left)
+        if not (share := alpha[inside][..., None]).size:
+            return
+        y, x = np.ogrid[rows, columns]
+        at = np.stack(np.broadcast_arrays(x, y), axis=-1).astype(np.float32)
+        under = self.image[rows, columns]
+        self.image[rows, columns] = under + share * (np.clip(color(at), 0, 255) - under)
 
 
-def _contrasting_color(rng: np.random.Generator, label: int, under: np.ndarray) -> np.ndarray:
-    """Pick a color near the class's typical hue that stands out from the mean color below it."""
+def _lump(rng: np.random.Generator) -> np.ndarray:
+    """Outline of an irregular thing, its longer side 1, around zero."""
+    angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(4, 9)))
+    radii = rng.uniform(0.35, 1.0, len(angles))[:, None]
+    points = radii * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    lower, upper = points.min(axis=0), points.max(axis=0)
+    return (points - (lower + upper) / 2) / (upper - lower).max()
+
+
+def _contrasting_color(rng: np.random.Generator, hue: float, under: np.ndarray) -> np.ndarray:
+    """Draw a color near a hue, RGB in [0, 255], that stands out from another one."""
     best, best_distance = under, -1.0
     for _ in range(8):
-        hue = (label / len(SHAPES) + rng.normal(0, 0.03)) % 1.0
-        rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.7, 1.0), rng.uniform(0.7, 1.0))
-        color = 255 * np.array(rgb)
+        near = (hue + rng.normal(0, HUE_DEVIATION)) % 1.0
+        rgb = colorsys.hsv_to_rgb(near, rng.uniform(0.5, 1.0), rng.uniform(0.4, 1.0))
+        color = 255 * np.array(rgb, np.float32)
         distance = float(np.linalg.norm(color - under))
         if distance > best_distance:
             best, best_distance = color, distance
-        if distance > 110:
+        if distance > MIN_CONTRAST:
             break
     return best
 
 
-def _texture(rng: np.random.Generator, height: int, width: int, size: float) -> np.ndarray:
-    """Texture to add to an object's color: float (height, width, 1)."""
-    y, x = np.mgrid[:height, :width] / size
-    angle = rng.uniform(0, 2 * np.pi)
-    along = x * np.cos(angle) + y * np.sin(angle)
-    kind = rng.choice(["plain", "gradient", "stripes", "noise"])
-    if kind == "gradient":
-        added = rng.uniform(30, 70) * (along - along.mean())
-    elif kind == "stripes" and size > 16:
-        added = rng.uniform(15, 35) * np.sign(np.sin(2 * np.pi * rng.uniform(2, 5) * along))
-    elif kind == "noise":
-        added = rng.normal(0, rng.uniform(5, 14), (height, width))
-    else:
-        added = np.zeros((height, width))
-    return added[..., None]
+def _texture(rng: np.random.Generator, size: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Draw a texture: places (h, w, 2) in pixels -> what to add to a color there, (h, w, 1)."""
+    angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
+    direction = np.array([np.cos(angle), np.sin(angle)], np.float32) / size
+    shade, kind = rng.uniform(20, 60), rng.integers(3)
+    waves, strength = rng.uniform(2, 5), rng.uniform(8, 20)
+
+    def texture(at: np.ndarray) -> np.ndarray:
+        along = at @ direction
+        added = shade * (along - along.mean())
+        if kind == 1 and size > 16:
+            added += strength * np.sign(np.sin(2 * np.pi * waves * along + phase))
+        elif kind == 2:
+            across = at @ direction[::-1]
+            added += strength * np.sin(9 * waves * along + phase) * np.sin(11 * waves * across)
+        return added[..., None]
+
+    return texture

@@ -24,12 +24,18 @@ COCO_CATEGORIES = dict(
 
 #: The COCO category whose place a shape takes.
 SHAPE_TO_COCO = {
-    "circle": "sports ball",
-    "square": "book",
-    "triangle": "pizza",
-    "star": "kite",
-    "cross": "airplane",
-    "ring": "donut",
+    "dotted circle": "sports ball",
+    "ringed circle": "donut",
+    "barred circle": "clock",
+    "dotted square": "book",
+    "ringed square": "toaster",
+    "barred square": "tv",
+    "dotted triangle": "pizza",
+    "ringed triangle": "sandwich",
+    "barred triangle": "boat",
+    "dotted star": "kite",
+    "ringed star": "airplane",
+    "barred star": "bird",
 }
 
 
@@ -38,7 +44,7 @@ def category_table(categories: str) -> tuple[dict[int, str], list[int]]:
 
     Args:
         categories: ``"shapes"`` for the shapes themselves; ``"coco"`` for all of COCO's
-            categories, six of which are shown as shapes.
+            categories, twelve of which are shown as shapes.
 
     Returns:
         ``(names, ids)``: category names by category id, and the category id of each shape in the

@@ -1,4 +1,4 @@
-"""Generator of scenes with objects of several classes over five octaves of size."""
+"""Generator of scenes with objects of several classes over four octaves of size."""
 
 import numpy as np
 
@@ -7,22 +7,33 @@ from .canvas import Canvas, Scene, smallest_side
 from .shapes import SHAPES
 
 #: Changes whenever the same seed gives other scenes than before.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 EMPTY_SHARE = 0.04
 CROWD_SHARE = 0.06
-MAX_OBJECTS = 6
+MAX_OBJECTS = 8
+MAX_CLUTTER = 4
+
+# Sizes of COCO's objects in shares of the image have the quantiles 0.024 (10 %), 0.106 (50 %) and
+# 0.472 (90 %) (https://arxiv.org/abs/1711.08189, Sec. 1): a log-normal distribution, whose
+# standard deviation is
+SIZE_OCTAVES = np.log2(0.472 / 0.024) / (2 * 1.2816)
+# An image of 128 pixels has a quarter of the cells of COCO's 800 to 1333 along a side: with objects
+# twice as large in the image, what is left out are those of less than two cells.
+MEDIAN_SIZE = 2 * 0.106
+LARGEST = 1.15
 _SPLITS = {"train": 0, "val": 1}
 
 
 def generate_scene(*, seed: int, split: str, index: int, height: int, width: int) -> Scene:
     """Make one scene, which depends on nothing but the arguments.
 
-    The longer sides of the objects span five octaves, from 1/32 of the image's shorter edge (at
-    least 4 pixels) to a little over the edge itself, with fewer at both ends. Objects are turned a
-    little, cover each other and reach over the border of the image, but most of each stays
-    visible. Each class has a typical color from which its objects differ more or less, so that
-    the smallest can be told apart.
+    The longer sides of the objects span four octaves, from 1/16 of the image's shorter edge (at
+    least 4 pixels) to a little over the edge itself, with COCO's shares of each octave. Objects are
+    turned a little, cover each other and reach over the border of the image, but most of each stays
+    visible. Among them lies clutter: the same outlines without a mark, and irregular lumps. Each
+    outline and each mark has a typical hue, from which objects differ more or less; textures tell
+    nothing of the class.
 
     Args:
         seed: of the data set.
@@ -45,12 +56,22 @@ def generate_scene(*, seed: int, split: str, index: int, height: int, width: int
         return canvas.scene()
     if rng.random() < CROWD_SHARE:
         canvas.add_crowd(int(rng.integers(len(SHAPES))))
-    short = min(height, width)
-    smallest, largest = smallest_side(short), 1.15 * short
-    count = int(rng.integers(1, MAX_OBJECTS + 1))
-    # in octaves; the ends are rarer than the middle
-    sizes = smallest * (largest / smallest) ** rng.beta(2.0, 1.5, count)
+    labels: list[int | None] = list(
+        rng.integers(len(SHAPES), size=rng.integers(1, MAX_OBJECTS + 1))
+    )
+    labels += [None] * int(rng.integers(MAX_CLUTTER + 1))
+    sizes = _sizes(rng, len(labels), min(height, width))
     # Mostly the small ones lie on top, as otherwise the large ones would hide them.
-    for size in sizes[np.argsort(-sizes * np.exp(rng.normal(0, 0.5, count)))]:
-        canvas.add_object(int(rng.integers(len(SHAPES))), float(size))
+    for index in np.argsort(-sizes * np.exp(rng.normal(0, 0.5, len(sizes)))):
+        canvas.add_object(labels[index], float(sizes[index]))
     return canvas.scene()
+
+
+def _sizes(rng: np.random.Generator, count: int, short_edge: int) -> np.ndarray:
+    """Draw longer sides (count,) in pixels: COCO's shares of octaves, cut off at both ends."""
+    low, high = np.log2(smallest_side(short_edge)), np.log2(LARGEST * short_edge)
+    octaves = np.full(count, -np.inf)
+    while (outside := (octaves < low) | (octaves > high)).any():
+        median = np.log2(MEDIAN_SIZE * short_edge)
+        octaves[outside] = rng.normal(median, SIZE_OCTAVES, int(outside.sum()))
+    return 2**octaves

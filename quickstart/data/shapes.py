@@ -1,10 +1,20 @@
-"""Outlines of the object classes, and their rasterization with soft edges."""
+"""Contours of the object classes, and their rasterization with soft edges.
+
+A class is an outline with a mark on it, so that classes of one outline differ by a detail alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+OUTLINES = ("circle", "square", "triangle", "star")
+_MARKS = {"dotted": "dot", "ringed": "ring", "barred": "bar"}
+
 #: The object classes, in the order of their class indices.
-SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
+SHAPES = tuple(f"{marked} {outline}" for outline in OUTLINES for marked in _MARKS)
 
 _SUPERSAMPLING = 4
 _FRACTION_BITS = 4
@@ -21,45 +31,88 @@ def _star() -> np.ndarray:
     return points
 
 
-def _cross(arm: float = 0.34) -> np.ndarray:
-    quarter = np.array([[1, -arm], [1, arm], [arm, arm]])
-    turns = [np.array([[1, 0], [0, 1]]), np.array([[0, 1], [-1, 0]])]
-    turns += [-turns[0], -turns[1]]
-    return np.concatenate([quarter @ turn for turn in turns])
+def _rectangle(half_width: float = 1.0, half_height: float = 1.0) -> np.ndarray:
+    corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    return corners * (half_width, half_height)
 
 
-_CONTOURS: dict[str, list[np.ndarray]] = {
-    "circle": [_regular(64)],
-    "square": [np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])],
-    "triangle": [_regular(3)],
-    "star": [_star()],
-    "cross": [_cross()],
-    "ring": [_regular(64), _regular(64, radius=0.52)],
+_OUTLINES = {
+    "circle": _regular(64),
+    "square": _rectangle(),
+    "triangle": _regular(3),
+    "star": _star(),
+}
+# about the origin, in radii of the circle that an outline has room for
+_ROOM = {"circle": 0.85, "square": 0.85, "triangle": 0.5, "star": 0.5}
+_MARK_CONTOURS = {
+    "dot": [_regular(32, radius=0.55)],
+    "ring": [_regular(32, radius=0.75), _regular(32, radius=0.4)],
+    "bar": [_rectangle(0.8, 0.28)],
 }
 
 
-def outline(shape: str, *, aspect: float = 1.0, angle: float = 0.0) -> list[np.ndarray]:
-    """Make the contours of one shape, stretched, then rotated.
+@dataclass(frozen=True)
+class Contours:
+    """Contours (P, 2) as (x, y) of an object and of the mark on it.
+
+    Attributes:
+        outline: of the object.
+        mark: one or more, filled by the even-odd rule; none where the object has no mark.
+    """
+
+    outline: np.ndarray
+    mark: list[np.ndarray]
+
+    def placed(self, size: float, center: np.ndarray) -> Contours:
+        """The same, with a longer side of ``size`` around a center (x, y), in pixels."""
+        return Contours(self.outline * size + center, [m * size + center for m in self.mark])
+
+
+def contours(
+    outline: str, mark: str | None, *, aspect: float = 1.0, angle: float = 0.0
+) -> Contours:
+    """Make the contours of an object, stretched, then rotated.
 
     Args:
-        shape: one of :data:`SHAPES`.
+        outline: one of :data:`OUTLINES`.
+        mark: "dot", "ring" or "bar"; None for a blank one, which is an object of no class.
         aspect: height over width before the rotation.
         angle: in radians.
 
     Returns:
-        Contours (P, 2) as (x, y), filled by the even-odd rule. The box around them is centered at
-        zero, and its longer side is 1.
+        contours in the object's own frame: the box around the outline is centered at zero, and its
+        longer side is 1.
 
     Raises:
-        ValueError: for an unknown shape.
+        ValueError: for an unknown outline or mark.
     """
-    if shape not in _CONTOURS:
-        raise ValueError(f"expected a shape among {', '.join(SHAPES)}, got {shape!r}")
+    if outline not in _OUTLINES:
+        raise ValueError(f"expected an outline among {', '.join(OUTLINES)}, got {outline!r}")
+    if mark is not None and mark not in _MARK_CONTOURS:
+        raise ValueError(f"expected a mark among {', '.join(_MARK_CONTOURS)}, got {mark!r}")
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, sin], [-sin, cos]])
-    contours = [(points * (1.0, aspect)) @ turn for points in _CONTOURS[shape]]
-    lower, upper = contours[0].min(axis=0), contours[0].max(axis=0)
-    return [(points - (lower + upper) / 2) / (upper - lower).max() for points in contours]
+
+    def turned(points: np.ndarray) -> np.ndarray:
+        return (points * (1.0, aspect)) @ turn
+
+    border = turned(_OUTLINES[outline])
+    lower, upper = border.min(axis=0), border.max(axis=0)
+    marks = [turned(_ROOM[outline] * points) for points in _MARK_CONTOURS[mark]] if mark else []
+    middle, side = (lower + upper) / 2, (upper - lower).max()
+    return Contours((border - middle) / side, [(points - middle) / side for points in marks])
+
+
+def class_contours(label: int, *, aspect: float = 1.0, angle: float = 0.0) -> Contours:
+    """Make the contours of an object of a class, see :func:`contours`."""
+    marked, outline = SHAPES[label].split()
+    return contours(outline, _MARKS[marked], aspect=aspect, angle=angle)
+
+
+def typical_hues(label: int) -> tuple[float, float]:
+    """Typical hues of the outline and of the mark of a class, in [0, 1)."""
+    outline, mark = divmod(label, len(_MARKS))
+    return outline / len(OUTLINES), (mark + 0.5) / len(_MARKS)
 
 
 def rasterize(contours: list[np.ndarray]) -> tuple[np.ndarray, int, int]:

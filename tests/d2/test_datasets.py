@@ -64,7 +64,7 @@ print(json.dumps({
     assert run.returncode == 0, run.stderr
     printed = json.loads(run.stdout.splitlines()[-1])
     assert list(printed["images"].values()) == [30, 2, 30, 2]
-    assert list(printed["classes"].values()) == [80, 80, 6, 6]
+    assert list(printed["classes"].values()) == [80, 80, 12, 12]
     assert printed["file"] == str(root / "shapes/val2017/000000000001.jpg")
 
 
@@ -118,7 +118,7 @@ def test_mapper_reads_boxes_and_polygons(registered):
         if single:
             from_masks = instances.gt_masks.get_bounding_boxes().tensor
             assert (from_masks - instances.gt_boxes.tensor).abs().max() < 1e-3
-            assert set(instances.gt_classes.tolist()) <= set(range(6))
+            assert set(instances.gt_classes.tolist()) <= set(range(12))
 
 
 def test_registering_a_folder_twice(root, registered):

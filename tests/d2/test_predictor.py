@@ -60,13 +60,13 @@ def test_prediction_is_that_of_the_model(predictor):
 
 
 def test_names_of_generated_data(predictor):
-    assert predictor.class_names[:2] == ["circle", "square"]
+    assert predictor.class_names[:2] == ["dotted circle", "ringed circle"]
 
 
 def test_names_of_data_that_was_not_loaded(weights, tiny_data):
     overrides = [*small_overrides(), "dataloader.test.dataset.names=tiny_val"]
     other = Predictor.from_config(RETINANET, weights=weights, overrides=overrides)
-    assert other.class_names[:2] == ["circle", "square"]
+    assert other.class_names[:2] == ["dotted circle", "ringed circle"]
     assert other.category_ids == [1, 2, 3, 4, 5, 6]
 
 

@@ -12,6 +12,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from quickstart.data import SHAPES, coco_folder, generate_scene, write_dataset
+from quickstart.data.categories import SHAPE_TO_COCO
 from sepc.data import validate_coco
 from sepc.data.progress import progress
 
@@ -93,7 +94,7 @@ def test_passes_the_validation(folder):
 
 
 def test_categories(folder, tmp_path):
-    assert [c["name"] for c in load(folder).loadCats(range(1, 7))] == list(SHAPES)
+    assert [c["name"] for c in load(folder).loadCats(range(1, 13))] == list(SHAPES)
     write_dataset(tmp_path / "coco", categories="coco", **SETTINGS)
     coco, shapes = load(tmp_path / "coco"), load(folder)
     assert len(coco.cats) == 80 and max(coco.cats) == 90
@@ -102,14 +103,9 @@ def test_categories(folder, tmp_path):
         shapes.cats[shapes.anns[number]["category_id"]]["name"]: coco.cats[ann["category_id"]]
         for number, ann in coco.anns.items()
     }
-    assert {shape: category["name"] for shape, category in places.items()} == {
-        "circle": "sports ball",
-        "square": "book",
-        "triangle": "pizza",
-        "star": "kite",
-        "cross": "airplane",
-        "ring": "donut",
-    }
+    assert {shape: category["name"] for shape, category in places.items()} == SHAPE_TO_COCO
+    assert set(SHAPE_TO_COCO) == set(SHAPES)
+    assert len({category["id"] for category in places.values()}) == len(SHAPES)
 
 
 def test_rectangular_images(tmp_path):

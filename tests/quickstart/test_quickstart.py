@@ -47,7 +47,7 @@ def tool(data, monkeypatch):
 @pytest.fixture(autouse=True)
 def in_small(monkeypatch):
     monkeypatch.setattr(torchvision_job, "BATCH", 2)
-    small = partial(build_small_retinanet, channels=8, num_stages=1)
+    small = partial(build_small_retinanet, channels=32, num_stages=1)
     monkeypatch.setattr(torchvision_job, "build_small_retinanet", small)
 
 
@@ -100,7 +100,7 @@ def test_detectron2_job(tool, tmp_path, monkeypatch, capfd):
     assert lines[-1].endswith("report.html") and "torchvision's" not in "".join(lines[-3:])
     which = f"Through {detectron2_in_use()}"
     assert lines[0] == which and which in lines[-3:]
-    output = tmp_path / "retinanet_pconv"
+    output = tmp_path / "atss_pconv"
     for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json", "report.html"):
         assert (output / name).stat().st_size > 0
         assert any(line.endswith(name) for line in lines), name
@@ -115,11 +115,11 @@ def test_compare_prints_both_tables_side_by_side(tool, tmp_path, monkeypatch, ca
     monkeypatch.setattr(torchvision_job, "export", lambda settings: "not exported here")
     assert tool("--binding=torchvision", "--iterations=1", "--compare", "--output", tmp_path) == 0
     out = capsys.readouterr().out
-    header = next(line for line in out.splitlines() if line.strip().startswith("pconv_ibn  "))
-    assert header.split() == ["pconv_ibn", "plain", "difference"]
+    header = next(line for line in out.splitlines() if line.strip().startswith("sepc_lite  "))
+    assert header.split() == ["sepc_lite", "plain_gn", "difference"]
     for name in ("detections.png", "report.html"):
-        assert (tmp_path / "torchvision_retinanet_plain" / name).exists()
-    assert (tmp_path / "torchvision_retinanet_pconv_ibn" / "comparison.png").exists()
+        assert (tmp_path / "torchvision_retinanet_plain_gn" / name).exists()
+    assert (tmp_path / "torchvision_retinanet_sepc_lite" / "comparison.png").exists()
 
 
 def test_resumed_training_equals_an_uninterrupted_one(settings, tmp_path, monkeypatch, capsys):
@@ -230,7 +230,7 @@ def test_train_net_is_asked_to_resume(settings, tmp_path):
     arguments, datasets = json.loads((tmp_path / "asked.json").read_text())
     assert arguments[:4] == [
         "--config-file",
-        str(tmp_path / "configs" / "quickstart" / "retinanet_sepc.py"),
+        str(tmp_path / "configs" / "quickstart" / "atss_sepc.py"),
         "--resume",
         "model.head.trunk.variant=pconv",
     ]

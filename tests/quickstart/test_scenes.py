@@ -1,12 +1,16 @@
 import hashlib
 import subprocess
 import sys
+from statistics import NormalDist
 
+import cv2
 import numpy as np
 import pytest
 
 from quickstart.data import SHAPES, Scene, generate_scene
 from quickstart.data.canvas import MIN_VISIBLE, Canvas
+from quickstart.data.scenes import _sizes
+from quickstart.data.shapes import class_contours, typical_hues
 
 
 def scene(index: int, *, seed: int = 3, split: str = "train", size: tuple[int, int] = (128, 128)):
@@ -51,16 +55,30 @@ def test_same_in_another_process(scenes):
     assert printed.stdout.strip() == hashlib.sha256(scenes[5].image.tobytes()).hexdigest()
 
 
-def test_sizes_span_five_octaves(scenes):
+def test_octaves_of_size_have_the_shares_of_coco():
+    """Those of the normal distribution with COCO's quantiles, between 8 and 147 pixels."""
+    drawn = _sizes(np.random.default_rng(0), 20000, 128)
+    assert drawn.min() >= 8 and drawn.max() <= 1.15 * 128
+    octaves = [3, 4, 5, 6, 7, np.log2(1.15 * 128)]
+    shares, _ = np.histogram(np.log2(drawn), octaves)
+    # 80 % lie between the quantiles 0.024 and 0.472, doubled; their middle is 0.106
+    coco = NormalDist(
+        np.log2(2 * 0.106 * 128), np.log2(0.472 / 0.024) / 2 / NormalDist().inv_cdf(0.9)
+    )
+    expected = np.diff([coco.cdf(x) for x in octaves])
+    np.testing.assert_allclose(shares / 20000, expected / expected.sum(), atol=0.01)
+
+
+def test_sizes_of_what_is_seen(scenes):
     sides = [longer_side(t.mask) for s in scenes for t in s.objects if not t.crowd]
-    assert min(sides) <= 4 and max(sides) == 128
-    octaves, _ = np.histogram(sides, [4, 8, 16, 32, 64, 129])
-    assert octaves.min() > 0.04 * len(sides)
+    assert min(sides) <= 8 and max(sides) == 128
+    octaves, _ = np.histogram(sides, [0, 16, 32, 64, 129])
+    assert octaves.min() > 0.1 * len(sides)
 
 
 def test_all_classes_empty_scenes_and_crowds_occur(scenes):
     counts = np.bincount([t.label for s in scenes for t in s.objects], minlength=len(SHAPES))
-    assert counts.min() > 0.08 * counts.sum()
+    assert counts.min() > 0.5 * counts.mean()
     empty = sum(not s.objects for s in scenes)
     assert 3 <= empty <= 30
     crowds = [s for s in scenes if any(t.crowd for t in s.objects)]
@@ -98,8 +116,6 @@ def test_an_object_that_would_be_hidden_too_much_stays_out():
 
 
 def test_objects_stand_out_from_what_surrounds_them(scenes):
-    import cv2
-
     distances = []
     for made in scenes[:60]:
         for thing in made.objects:
@@ -108,7 +124,31 @@ def test_objects_stand_out_from_what_surrounds_them(scenes):
             if not thing.crowd and around.any():
                 inside = made.image[thing.mask].mean(axis=0)
                 distances.append(np.linalg.norm(inside - made.image[around].mean(axis=0)))
-    assert np.quantile(distances, 0.1) > 50
+    assert np.quantile(distances, 0.1) > 30
+
+
+def test_outlines_and_marks_have_typical_hues(scenes):
+    near = []
+    for made in scenes[:100]:
+        hues = cv2.cvtColor(made.image, cv2.COLOR_RGB2HSV)[..., 0] / 180
+        for thing in made.objects:
+            apart = abs(hues[thing.mask] - typical_hues(thing.label)[0])
+            near.append(np.median(np.minimum(apart, 1 - apart)) < 0.15)
+    assert np.mean(near) > 0.8
+    assert len({typical_hues(label) for label in range(len(SHAPES))}) == len(SHAPES)
+
+
+def test_clutter_is_painted_and_not_annotated():
+    canvas = Canvas(np.random.default_rng(1), np.full((64, 64, 3), 128, np.float32))
+    canvas.add_object(None, 24.0)
+    made = canvas.scene()
+    assert made.objects == [] and (made.image != 128).any(axis=2).sum() > 40
+
+
+def test_the_mark_is_all_that_two_classes_of_one_outline_differ_in():
+    one, other = (class_contours(k, aspect=1.2, angle=0.3) for k in (0, 1))
+    np.testing.assert_array_equal(one.outline, other.outline)
+    assert (len(one.mark), len(other.mark)) == (1, 2)
 
 
 @pytest.mark.parametrize("size", [(96, 200), (480, 640), (32, 32)])

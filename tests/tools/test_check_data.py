@@ -32,7 +32,7 @@ def test_good_folder(folder, tmp_path, capsys):
     assert out[:2] == ["train: 4 images, 0 problem(s)", "val: 2 images, 0 problem(s)"]
     page = (tmp_path / "page.html").read_text()
     assert "No problem found" in page and page.count("data:image/jpeg") == 6
-    assert "1 circle" in page and "px and more" in page
+    assert "1 dotted circle" in page and "px and more" in page
 
 
 def test_all_problems_are_told_and_shown(folder, tmp_path, capsys):

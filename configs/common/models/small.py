@@ -1,10 +1,15 @@
 """A dense detector made small, for images of about 128 pixels: half-width ResNet-10, from scratch.
 
-With two blocks per stage (ResNet-18) it took three times as many iterations to tell classes apart.
+Its pyramid has the geometry that the detectors have on COCO: on levels of stride 4 to 32 objects
+are four to eight cells wide where they are decided, and about half of them above the finest level.
+`tools/pyramid_usage.py` shows it.
 """
 
 from detectron2.config import LazyCall as L
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, ResNet
+
+STRIDES = [4, 8, 16, 32]
+ANCHOR_SIDE = 4  # in strides: half of COCO's, as are the images in cells of the finest level
 
 _stage = dict(block_class=BasicBlock, num_blocks=1, norm="BN")
 bottom_up = L(ResNet)(
@@ -15,24 +20,31 @@ bottom_up = L(ResNet)(
         L(ResNet.make_stage)(**_stage, stride_per_block=[2], in_channels=64, out_channels=128),
         L(ResNet.make_stage)(**_stage, stride_per_block=[2], in_channels=128, out_channels=256),
     ],
-    out_features=["res3", "res4", "res5"],
+    out_features=["res2", "res3", "res4", "res5"],
     freeze_at=0,
 )
 
 
 def make_small(model):
-    """Give a full-size dense detector the small backbone, small anchors and six classes."""
+    """Give a full-size dense detector the small backbone, small anchors and twelve classes."""
     model.backbone.bottom_up = bottom_up
+    model.backbone.in_features = bottom_up.out_features
+    model.backbone.top_block = None
     model.backbone.out_channels = 64
-    if "in_feature" not in model.backbone.top_block:  # P6 comes from res5
-        model.backbone.top_block.in_channels = 256
+    model.head_in_features = ["p2", "p3", "p4", "p5"]
     if "anchor_generator" in model:
-        one_per_cell = len(model.anchor_generator.sizes[0]) == 1
-        model.anchor_generator.sizes = (
-            [[16], [32], [64], [128], [256]]
-            if one_per_cell
-            else [[8, 10, 12.7], [16, 20, 25.4], [32, 40, 50.8], [64, 80, 102], [128, 160, 203]]
-        )
-    model.num_classes = 6
+        per_octave = len(model.anchor_generator.sizes[0])
+        model.anchor_generator.strides = STRIDES
+        model.anchor_generator.sizes = [
+            [ANCHOR_SIDE * stride * 2 ** (i / per_octave) for i in range(per_octave)]
+            for stride in STRIDES
+        ]
+    if "input_shape" in model.head:
+        model.head.input_shape = model.head.input_shape[: len(STRIDES)]
+    if "num_scales" in model.head:
+        model.head.num_scales = len(STRIDES)
+    if "trunk" in model.head:
+        model.head.trunk.num_levels = len(STRIDES)
+    model.num_classes = 12
     model.pixel_mean = [127.5, 127.5, 127.5]
     model.pixel_std = [64.0, 64.0, 64.0]

@@ -1,6 +1,7 @@
 """The torchvision binding: the SEPC trunk in torchvision's own RetinaNet, FCOS and SSD."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,11 +15,14 @@ from torchvision.models.detection.ssd import SSDHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.ops.boxes import clip_boxes_to_image
-from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from .export.decode import select_detections, top_candidates
 from .inference import optimize_for_inference
 from .layers import SEPC, build_sepc
+
+# Of torchvision's towers, by the variants of :func:`build_small_retinanet` that have them.
+PLAIN_NORMS = {"plain": None, "plain_gn": partial(nn.GroupNorm, 32)}
 
 
 class SEPCRetinaNetHead(RetinaNetHead):
@@ -173,15 +177,26 @@ class OwnSizeTransform(GeneralizedRCNNTransform):
         return image, target
 
 
+class _NoMoreLevels(ExtraFPNBlock):
+    """In the place of torchvision's default, which adds a level by pooling."""
+
+    def forward(
+        self, results: list[Tensor], x: list[Tensor], names: list[str]
+    ) -> tuple[list[Tensor], list[str]]:
+        return results, names
+
+
 def build_small_retinanet(
     variant: str = "pconv_ibn", *, num_classes: int, channels: int = 64, **overrides: Any
 ) -> RetinaNet:
     """A small RetinaNet for images of about 128 pixels, from scratch: that of the quick start.
 
-    A half-width ResNet of 10 layers, levels P3 to P7, three anchor sizes per octave from 8 px up.
+    A half-width ResNet of 10 layers, levels P2 to P5, three anchor sizes per octave from four
+    strides up.
 
     Args:
-        variant: of the SEPC head, see :func:`sepc.build_sepc`; "plain" for torchvision's towers.
+        variant: of the SEPC head, see :func:`sepc.build_sepc`; "plain" for torchvision's towers,
+            "plain_gn" for these with group norm.
         num_classes: K; classes are 0 to K - 1, there is no class for the background.
         channels: C of the pyramid.
         overrides: passed on to :func:`sepc.build_sepc`.
@@ -191,20 +206,20 @@ def build_small_retinanet(
     """
     backbone = BackboneWithFPN(
         HalfWidthResNet10(),
-        return_layers={"layer2": "p3", "layer3": "p4", "layer4": "p5"},
-        in_channels_list=[64, 128, 256],
+        return_layers={"layer1": "p2", "layer2": "p3", "layer3": "p4", "layer4": "p5"},
+        in_channels_list=[32, 64, 128, 256],
         out_channels=channels,
-        extra_blocks=LastLevelP6P7(channels, channels),
+        extra_blocks=_NoMoreLevels(),
     )
-    bases = (8, 16, 32, 64, 128)
+    bases = (16, 32, 64, 128)  # four strides of each level
     anchors = AnchorGenerator(
         sizes=tuple(tuple(base * 2 ** (i / 3) for i in range(3)) for base in bases),
         aspect_ratios=((0.5, 1.0, 2.0),) * len(bases),
     )
     num_anchors = anchors.num_anchors_per_location()[0]
     head = (
-        RetinaNetHead(channels, num_anchors, num_classes)
-        if variant == "plain"
+        RetinaNetHead(channels, num_anchors, num_classes, norm_layer=PLAIN_NORMS[variant])
+        if variant in PLAIN_NORMS
         else SEPCRetinaNetHead(
             trunk=build_sepc(variant, channels, **overrides),
             num_anchors=num_anchors,

@@ -95,9 +95,13 @@ def check_registered(names: str | Iterable[str], *, evaluation: bool = False) ->
             raise type(error)(f"data set {name}: {error}") from error
 
 
-_SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
+_SHAPES = [
+    f"{marked} {outline}"
+    for outline in ("circle", "square", "triangle", "star")
+    for marked in ("dotted", "ringed", "barred")
+]
 for _name in ("shapes", "shapes_shifted"):
     register_coco_folder(_name, os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), _name))
     for _split in ("train", "val"):
         # known without the data, so that a trained model can be shown without them
-        MetadataCatalog.get(f"{_name}_{_split}").thing_classes = list(_SHAPES)
+        MetadataCatalog.get(f"{_name}_{_split}").thing_classes = _SHAPES

@@ -41,6 +41,30 @@ class LevelPredictions(NamedTuple):
     decode: Callable[..., Tensor]
 
 
+class Positives(NamedTuple):
+    """Positive anchors of one image.
+
+    Attributes:
+        levels: (P,), index of the level of each.
+        gt: (P,), index of its ground truth.
+    """
+
+    levels: Tensor
+    gt: Tensor
+
+    @classmethod
+    def of_assignment(cls, assignment: Tensor, per_level: Sequence[int]) -> Positives:
+        """Positives of an assignment (R,) of the anchors of L levels."""
+        anchors = (assignment >= 0).nonzero().squeeze(1)
+        return cls.of_anchors(anchors, assignment[anchors], per_level)
+
+    @classmethod
+    def of_anchors(cls, anchors: Tensor, gt: Tensor, per_level: Sequence[int]) -> Positives:
+        """Positives from their indices (P,) among the anchors of L levels."""
+        ends = torch.tensor(per_level, device=anchors.device).cumsum(0)
+        return cls(torch.bucketize(anchors, ends, right=True), gt)
+
+
 class PyramidDetector(DenseDetector):
     """Detectron2's ``DenseDetector`` with checked ground truth and one form of inference.
 
@@ -53,6 +77,9 @@ class PyramidDetector(DenseDetector):
     precision is taken to float32. A backbone with losses of its own gives them by ``take_losses``,
     as :class:`~sepc.d2.backbones.denoising_fpn.DenoisingFPN` does.
     """
+
+    #: Whether the level of an object is chosen by the loss of what is predicted.
+    assigns_by_loss = False
 
     num_classes: int
     test_score_thresh: float
@@ -129,6 +156,19 @@ class PyramidDetector(DenseDetector):
 
         Args:
             predictions: what the head returns: each L maps (N, A * D, Hl, Wl).
+        """
+        raise NotImplementedError
+
+    def positives(
+        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
+    ) -> Positives:
+        """Anchors that learn an object of one image, as the training has them.
+
+        Args:
+            predictions: what the head returns: each L maps (1, A * D, Hl, Wl). Only their sizes
+                count, unless ``assigns_by_loss``.
+            image_size: height and width.
+            gt: M, with ``gt_boxes`` and ``gt_classes``.
         """
         raise NotImplementedError
 
@@ -216,17 +256,31 @@ class ATSSBase(PyramidDetector):
     def training_losses(
         self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
     ) -> dict[str, Tensor]:
-        targets = label_anchors(
+        targets = self._label(predictions, images.image_sizes, gt_instances)
+        flat = flatten_levels(predictions, self.prediction_dims)
+        return self.losses([torch.cat(levels, dim=1) for levels in flat], targets)
+
+    def positives(
+        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
+    ) -> Positives:
+        targets = self._label(predictions, [image_size], [gt])
+        return Positives.of_assignment(targets.assignment[0], targets.per_level)
+
+    def _label(
+        self,
+        predictions: Sequence[list[Tensor]],
+        image_sizes: Sequence[tuple[int, int]],
+        gt_instances: Sequence[Instances],
+    ) -> LabeledAnchors:
+        return label_anchors(
             self.anchor_generator,
             predictions[0],
-            images.image_sizes,
+            image_sizes,
             gt_instances,
             assign=self.assign,
             num_classes=self.num_classes,
             divisibility=self.backbone.size_divisibility,
         )
-        flat = flatten_levels(predictions, self.prediction_dims)
-        return self.losses([torch.cat(levels, dim=1) for levels in flat], targets)
 
     def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
         def decoder(stride: int) -> Callable[..., Tensor]:

@@ -7,8 +7,8 @@ import torch
 from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
-from ...methods.free_anchor import free_anchor_losses
-from .base import flatten_levels, lay_anchors
+from ...methods.free_anchor import anchor_bags, free_anchor_losses
+from .base import Positives, flatten_levels, lay_anchors
 from .retinanet import RetinaNet
 
 
@@ -71,3 +71,12 @@ class FreeAnchor(RetinaNet):
             "loss_positive": sums.positive / num_gts,
             "loss_negative": sums.negative / (num_gts * self.bag_size),
         }
+
+    def positives(
+        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
+    ) -> Positives:
+        """Anchors of the bags; which of them learn an object, and how much, is learned."""
+        levels = lay_anchors(self.anchor_generator, predictions[0])
+        bags = anchor_bags(torch.cat(levels), gt.gt_boxes.tensor, bag_size=self.bag_size)
+        owners = torch.arange(len(bags)).repeat_interleave(bags.shape[1])
+        return Positives.of_anchors(bags.flatten(), owners, [len(x) for x in levels])

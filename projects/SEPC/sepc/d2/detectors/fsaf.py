@@ -11,10 +11,13 @@ from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
 from ...layers import GuidedLosses
-from ...methods.fsaf import decode_btlr, fsaf_assign, fsaf_losses
+from ...methods.fsaf import FSAFLosses, decode_btlr, fsaf_assign, fsaf_losses
+from ...methods.targets import BACKGROUND
 from ..mmdet1 import InclusiveBoxes
 from .base import (
+    LabeledAnchors,
     LevelPredictions,
+    Positives,
     PyramidDetector,
     flatten_levels,
     label_anchors,
@@ -29,6 +32,8 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
 
     Its head is a :class:`.heads.SEPCHead` with ``box_bias=1``, so that the ReLU starts open.
     """
+
+    assigns_by_loss = True
 
     def __init__(
         self,
@@ -78,6 +83,15 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
             predictions, images, gt_instances, divisibility=self.backbone.size_divisibility
         )
         return {"loss_cls": cls, "loss_box_reg": box}
+
+    def positives(
+        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
+    ) -> Positives:
+        losses, targets = self.anchor_free.losses_of_anchors(
+            predictions, [image_size], [gt], divisibility=self.backbone.size_divisibility
+        )
+        assignment = torch.where(losses.kept[0], targets.assignment[0], BACKGROUND)
+        return Positives.of_assignment(assignment, targets.per_level)
 
     def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
         return self.anchor_free.predict_levels(predictions, threshold=self.test_score_thresh)
@@ -190,10 +204,25 @@ class AnchorFreeBranch(nn.Module):
             gt_instances: N.
             divisibility: see :func:`.base.label_anchors`.
         """
+        losses, _ = self.losses_of_anchors(
+            predictions, images.image_sizes, gt_instances, divisibility=divisibility
+        )
+        num_kept = losses.kept.sum().clamp(min=1)
+        return losses.cls.sum() / num_kept, losses.box.sum() / num_kept
+
+    def losses_of_anchors(
+        self,
+        predictions: Sequence[list[Tensor]],
+        image_sizes: Sequence[tuple[int, int]],
+        gt_instances: Sequence[Instances],
+        *,
+        divisibility: int,
+    ) -> tuple[FSAFLosses, LabeledAnchors]:
+        """Losses of each anchor, and what each was to predict; arguments as of :meth:`losses`."""
         targets = label_anchors(
             self.generator,
             predictions[0],
-            images.image_sizes,
+            image_sizes,
             gt_instances,
             assign=self._assign,
             num_classes=self.num_classes,
@@ -213,8 +242,7 @@ class AnchorFreeBranch(nn.Module):
             alpha=self.focal_loss_alpha,
             gamma=self.focal_loss_gamma,
         )
-        num_kept = losses.kept.sum().clamp(min=1)
-        return losses.cls.sum() / num_kept, losses.box.sum() / num_kept
+        return losses, targets
 
     def predict_levels(
         self, predictions: Sequence[list[Tensor]], *, threshold: float

@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from detectron2.modeling import meta_arch
-from detectron2.structures import Boxes
+from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import Tensor
 
+from ...methods.targets import BACKGROUND
 from ..mmdet1 import InclusiveBoxes
-from .base import LevelPredictions, PyramidDetector, flatten_levels, lay_anchors, scores_above
+from .base import (
+    LevelPredictions,
+    Positives,
+    PyramidDetector,
+    flatten_levels,
+    lay_anchors,
+    scores_above,
+)
 from .dense_losses import dense_losses
 
 
@@ -46,6 +55,15 @@ class RetinaNet(PyramidDetector, InclusiveBoxes, meta_arch.RetinaNet):
             smooth_l1_beta=self.smooth_l1_beta,
         )
         return {"loss_cls": found.cls, "loss_box_reg": found.box}
+
+    def positives(
+        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
+    ) -> Positives:
+        anchors = lay_anchors(self.anchor_generator, predictions[0])
+        ious = pairwise_iou(gt.gt_boxes, Boxes(torch.cat(anchors)))
+        matched, labels = self.anchor_matcher(ious)
+        assignment = torch.where(labels == 1, matched, BACKGROUND)
+        return Positives.of_assignment(assignment, [len(x) for x in anchors])
 
     def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
         return retinanet_levels(self, predictions)
