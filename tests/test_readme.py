@@ -174,9 +174,10 @@ PYTHON = [(page, block) for page, text in TEXT.items() for block in blocks(text,
 def test_python_runs(
     page: Path, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Blocks that need torch only, and no download, run; the others compile."""
+    """Blocks that need torch only, and no download or file, run; the others compile."""
     code = compile(source, str(page), "exec")
-    if not imported(source) <= {"torch", "torchvision", "sepc"} or "weights=" in source:
+    of_files = "weights=" in source or ".onnx" in source
+    if not imported(source) <= {"torch", "torchvision", "sepc"} or of_files:
         return
     monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "readme"})
@@ -247,6 +248,7 @@ def test_overrides_and_keys_of_the_prose_exist() -> None:
             "released/atss_R_50_FPN_sepc_noibn_1x.py",
             "COCO-Detection/retinanet_R_50_rcnet_sepc_lite_1x.py",
             "COCO-Detection/faster_rcnn_R_50_FPN_pconv_1x.py",
+            "quickstart/fcos_sepc.py",
         )
     ]
     configs = [load_config(path) for path in bases]

@@ -3,8 +3,8 @@
 from detectron2 import model_zoo
 
 from sepc.d2.coco_evaluator import PooledCOCOEvaluator
+from sepc.d2.engine import use_own_loaders
 
-from .data.loaders import use_own_loaders
 from .train import train
 
 _zoo = model_zoo.get_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.py")

@@ -5,3 +5,4 @@ from .atss_plain import dataloader, lr_multiplier, model, optimizer, train
 
 model.head.trunk = _trunk
 model.head.trunk.num_blocks = 4
+model.head.trunk.num_levels = len(model.head_in_features)

@@ -124,7 +124,7 @@ def test_tool_tests_on_other_images(tmp_path, capsys):
 def test_tool_tells_what_it_lacks(tmp_path, capsys):
     command = ["--output", str(tmp_path), "--annotations", str(tmp_path / "none"), *FILES[2:]]
     assert tool.main(command) == 2
-    assert "none: No such file" in capsys.readouterr().err
+    assert "none does not exist" in capsys.readouterr().err
     command = ["--output", str(tmp_path), *FILES[:2], "--results", FILES[1]]
     assert tool.main(command) == 2
     assert "expected a list in COCO's results format" in capsys.readouterr().err

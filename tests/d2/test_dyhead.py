@@ -18,7 +18,7 @@ def small(folder, detector):
     torch.manual_seed(0)
     cfg = tiny_config(folder, "sepc", detector, **{"model.backbone.out_channels": 16})
     cfg.model.head.trunk = LazyCall(DyHead)(
-        in_channels=16, num_blocks=1, num_levels=5, num_groups=2
+        in_channels=16, num_blocks=1, num_levels=4, num_groups=2
     )
     return instantiate(cfg.model)
 

@@ -49,7 +49,7 @@ def test_class_predictors_start_anew_and_the_rest_is_kept(
         expected = fresh[key] if key in own else model.state_dict()[key]
         assert torch.equal(value, expected), key
     (message,) = (x.message for x in caplog.records if x.levelno == logging.WARNING)
-    assert "model.pth was trained on 12 classes, the model has 2" in message
+    assert "model.pth was trained on 6 classes, the model has 2" in message
     assert all(key in message for key in own)
 
 
@@ -105,9 +105,9 @@ def test_training_starts_from_other_classes(tiny_data, tmp_path, capsys):
     }
     run(tmp_path / "trained", variant="pconv", **start)
     trained = weights(tmp_path / "trained" / "model_final.pth")
-    assert trained["head.cls_score.bias"].shape == (9 * 6,)
+    assert trained["head.cls_score.bias"].shape == (9 * 12,)
     log = (tmp_path / "trained" / "log.txt").read_text()
-    assert "was trained on 3 classes, the model has 6" in log
+    assert "was trained on 3 classes, the model has 12" in log
     with pytest.raises(SystemExit):
         run(tmp_path / "evaluated", "--eval-only", variant="pconv", **start)
     assert "has other shapes than the model" in capsys.readouterr().err

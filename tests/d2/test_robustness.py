@@ -9,8 +9,8 @@ from detectron2.structures import Boxes, Instances
 from torch import nn
 
 from sepc.d2.robustness import Corruption, corrupted, measure_robustness
+from sepc.export.preprocess import read_image
 from sepc.robustness import corrupt
-from sepc.visualize.drawing import read_image
 from tools import robustness as tool
 
 from .helpers import tiny_config

@@ -13,6 +13,7 @@ from detectron2.engine import default_argument_parser
 
 import train_net
 from sepc.d2.detectors.retinanet import RetinaNet
+from sepc.d2.engine import averaging
 from sepc.metrics import read_rows
 
 from .helpers import CONFIGS, ROOT, tiny_overrides
@@ -163,7 +164,7 @@ class Killed(BaseException):
 )
 def test_killed_evaluation_is_made_up(trained, tmp_path, monkeypatch, kill_at, max_iter):
     """In the first evaluation, of iteration 1; in that of the end; and prolonged after it."""
-    calls, evaluate = [], train_net.engine.evaluate
+    calls, evaluate = [], averaging.evaluate
 
     def kill(*args):
         calls.append(1)
@@ -171,7 +172,7 @@ def test_killed_evaluation_is_made_up(trained, tmp_path, monkeypatch, kill_at, m
             raise Killed
         return evaluate(*args)
 
-    monkeypatch.setattr(train_net.engine, "evaluate", kill)
+    monkeypatch.setattr(averaging, "evaluate", kill)
     with pytest.raises(Killed):
         run(tmp_path, **{"train.eval_period": 2})
     monkeypatch.undo()

@@ -100,7 +100,7 @@ def test_interpolation_stays_one_and_a_broken_one_is_named():
     assert checked("train.seed", 3) == 3
     cfg = copy.deepcopy(loaded(CONFIG))
     check_values(cfg)
-    assert OmegaConf.is_interpolation(cfg.dataloader.train, "seed")
+    assert OmegaConf.is_interpolation(cfg.optimizer.params, "base_lr")
     with pytest.raises(ValueError, match=r"train.max_iter: Interpolation key 'no.such'"):
         checked("train.max_iter", "${no.such}")
 

@@ -32,9 +32,8 @@ def small_model(variant, *, norm=None, channels=8, trunk=()):
     config, overrides = config_of("retinanet", variant)
     cfg = load_config(str(ROOT / config), overrides)
     cfg.model.backbone.out_channels = channels
-    cfg.model.backbone.top_block.out_channels = channels
     if variant == "plain":
-        cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 5
+        cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 4
         cfg.model.head.conv_dims = [8]
     else:
         cfg.model.head.trunk.update({"num_stages": 1, **dict(trunk)})
@@ -71,6 +70,7 @@ def test_detectors_of_detectron2_itself(kind):
     torch.manual_seed(0)
     cfg = load_config(str(ROOT / f"configs/quickstart/{kind.__name__.lower()}_plain.py"))
     cfg.model._target_ = kind
+    cfg.model.pop("max_distance", None)  # it is ours
     model = instantiate(cfg.model).eval()
     assert type(model) is kind
     features = model.backbone(torch.randn(1, 3, 128, 128))

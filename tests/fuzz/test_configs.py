@@ -23,8 +23,9 @@ VALUES += ("\\", "a:b", "@", "&a", "*a", "|", ">", "`", "\t", "~", "=", "==", "'
 
 
 SMALL = """
-train = dict(max_iter=10, output_dir="x", amp=dict(enabled=False))
-optimizer, lr_multiplier = dict(lr=0.1), dict()
+train = dict(max_iter=10, output_dir="x", amp=dict(enabled=False), init_checkpoint="", device="cpu")
+train.update(log_period=20, eval_period=0, checkpointer=dict(period=5, max_to_keep=1))
+optimizer, lr_multiplier = dict(lr=0.1, params=dict()), dict()
 model = dict(num_classes=3, head=dict(_target_="a", trunk=dict(variant="sepc")))
 dataloader = dict(test=dict(), train=dict())
 """

@@ -42,18 +42,20 @@ def test_all_problems_are_told_and_shown(folder, tmp_path, capsys):
     page = tmp_path / "page.html"
     assert tool.main([str(folder), "--page", str(page)]) == 2
     out, err = capsys.readouterr()
-    assert "expected bbox [x, y, width, height] of finite numbers" in out and '"9"' in out
+    assert "expected bbox [x, y, width, height] of numbers up to 1e9" in out and '"9"' in out
     assert "expected area a number from 0 to 1e10, got -1" in out
     assert err == "error: 2 problem(s), see above\n"
     assert page.read_text().count('class="wrong"') == 2
 
 
 def test_images_that_cannot_be_used_are_named_beside_what_is_fine(folder, tmp_path, capsys):
-    (folder / "train2017" / "000000000002.jpg").write_bytes(b"")
+    content = json.loads((folder / "annotations" / "instances_train2017.json").read_text())
+    name = f"{content['annotations'][0]['image_id']:012d}.jpg"
+    (folder / "train2017" / name).write_bytes(b"")
     page = tmp_path / "page.html"
     assert tool.main([str(folder), "--page", str(page)]) == 2
-    assert "000000000002.jpg is empty" in capsys.readouterr().out
-    assert "expected an image, can't read it" in unescape(page.read_text())
+    assert f"{name} is empty" in capsys.readouterr().out
+    assert f"{name}: expected an image, cannot identify" in unescape(page.read_text())
 
 
 def test_no_data(tmp_path, capsys):

@@ -3,8 +3,7 @@
 from detectron2 import model_zoo
 
 from sepc.d2.coco_evaluator import PooledCOCOEvaluator
-
-from .loaders import use_own_loaders
+from sepc.d2.engine import use_own_loaders
 
 dataloader = model_zoo.get_config("common/data/coco.py").dataloader
 use_own_loaders(dataloader)

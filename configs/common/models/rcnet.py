@@ -16,7 +16,9 @@ backbone = L(RCNetBackbone)(
 
 
 def use_rcnet(model):
-    """Put RCNet between the ResNet and the head of a model, with the channels of its FPN."""
+    """Put RCNet between the ResNet and the head of a model, with levels and channels of its FPN."""
     backbone.bottom_up = model.backbone.bottom_up
+    backbone.in_features = model.backbone.in_features
+    backbone.num_levels = len(model.head_in_features)
     backbone.out_channels = model.backbone.out_channels
     model.backbone = backbone

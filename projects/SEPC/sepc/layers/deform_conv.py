@@ -242,7 +242,7 @@ def _by_torchvision(
     **geometry: tuple[int, int],
 ) -> Tensor:
     device = x.device.type
-    autocast = torch.is_autocast_enabled(device)
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     if autocast:
         x = x.to(torch.get_autocast_dtype(device))
     is_low = x.dtype == weight.dtype and x.dtype in (torch.bfloat16, torch.float16)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.random import RandomState
 
-from ..visualize.drawing import read_image
+from ..export.preprocess import read_image
 from .filters import motion_blur, zoom_center
 
 _TEXTURES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")

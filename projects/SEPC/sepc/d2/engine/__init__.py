@@ -12,7 +12,7 @@ from .averaging import averaged_weights, evaluate_training
 from .bad_images import BadImageError
 from .checkpoint import Checkpointer, PeriodicCheckpointer
 from .config import build, default_output_dir, load_config
-from .data_stream import TrainingStream, build_test_loader, build_train_loader
+from .data_stream import TrainingStream, build_test_loader, build_train_loader, use_own_loaders
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
 from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter, rewind_metrics
@@ -64,5 +64,6 @@ __all__ = [
     "rewind_metrics",
     "stop_on_full_disk",
     "use_available_device",
+    "use_own_loaders",
     "warn_small_batch",
 ]

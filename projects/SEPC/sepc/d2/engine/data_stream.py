@@ -13,6 +13,7 @@ from detectron2.data import (
 )
 from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
+from omegaconf import DictConfig
 from torch.utils.data import DataLoader, Dataset
 
 from ...signals import leave_stops_to_parent
@@ -189,3 +190,15 @@ def build_test_loader(
     )
     loader.worker_init_fn = leave_stops_to_parent
     return loader
+
+
+def use_own_loaders(dataloader: DictConfig) -> None:
+    """Continue exactly where a training stopped, and name or skip images that can't be used.
+
+    The training loader's own arguments stay Detectron2's, whose data benchmark has no others; the
+    engine adds its own.
+    """
+    dataloader.skip_bad_images = False  # True goes on without them, and counts them
+    dataloader.train._target_ = build_train_loader
+    dataloader.test._target_ = build_test_loader
+    dataloader.test.skip_bad_images = "${..skip_bad_images}"
