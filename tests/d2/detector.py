@@ -110,8 +110,8 @@ class DetectorEndToEnd:
 
     def test_class_out_of_range_names_the_image(self, model):
         good = image_input(64, 64, BOXES, [0, 5])
-        with pytest.raises(ValueError, match=r"image 1: expected classes in \[0, 6\), got \[6\]"):
-            model([good, image_input(64, 64, BOXES, [0, 6])])
+        with pytest.raises(ValueError, match=r"image 1: expected classes in \[0, 12\), got \[12\]"):
+            model([good, image_input(64, 64, BOXES, [0, 12])])
         bad = {**image_input(64, 64, BOXES, [-1, 0]), "file_name": "some/where.jpg"}
         with pytest.raises(ValueError, match=r"some/where.jpg: expected classes .* got \[-1\]"):
             model([good, bad])

@@ -137,6 +137,11 @@ def test_batch_channel_norm_of_one_image_depends_on_no_other():
         torch.testing.assert_close(x[0], y[1], rtol=1e-3, atol=1e-3)  # n / (n - 1) is another
 
 
+@pytest.mark.parametrize(("channels", "groups"), [(8, 4), (32, 16), (64, 32), (256, 32)])
+def test_group_norm_is_no_instance_norm_in_a_narrow_pyramid(channels, groups):
+    assert make_norm("GN", channels).num_groups == groups
+
+
 @pytest.mark.parametrize("name", ["BN", "SyncBN", "GN", "BCN", "LevelBN"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_low_precision_does_not_overflow(name, dtype):
