@@ -14,7 +14,7 @@ from sepc.export import Agreement, join_names
 from sepc.signals import passing_on
 
 from .evaluation import busiest_image
-from .settings import DETECTOR, Settings, config_of, override_of
+from .settings import Settings, override_of
 
 
 class TrainingFailed(RuntimeError):
@@ -38,7 +38,7 @@ def train(settings: Settings, repository: Path) -> None:
         TrainingFailed: train_net.py returned an error.
         KeyboardInterrupt: it was stopped.
     """
-    config, overrides = config_of(DETECTOR, settings.variant)
+    config, overrides = settings.config
     command = [
         sys.executable,
         str(repository / "train_net.py"),
@@ -71,7 +71,7 @@ def export(settings: Settings, repository: Path) -> Agreement:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        config, overrides = config_of(DETECTOR, settings.variant)
+        config, overrides = settings.config
         cfg = load_config(str(repository / config), overrides)
     content = read_annotations(settings.val_json)
     busiest = busiest_image(settings.load_results())

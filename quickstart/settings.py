@@ -12,8 +12,9 @@ from sepc.data.validate import parse_json, read_results
 from sepc.files import atomic_write
 
 VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain", "plain_gn")
-#: The detector of the quick start, which learns fastest.
-DETECTOR = "atss"
+#: The detector of the quick start, which learns fastest, and the channels of its pyramid: half of
+#: those of its config make the training twice as fast.
+DETECTOR, CHANNELS = "atss", 32
 #: Where the plain head of a detector takes its norm.
 PLAIN_NORM = {
     "retinanet": "model.head.norm",
@@ -72,6 +73,12 @@ class Settings:
             )
         if self.iterations < 1:
             raise ValueError(f"expected at least one iteration, got {self.iterations}")
+
+    @property
+    def config(self) -> tuple[str, tuple[str, ...]]:
+        """LazyConfig file and overrides of the detector, see :func:`config_of`."""
+        file, overrides = config_of(DETECTOR, self.variant)
+        return file, (*overrides, f"model.backbone.out_channels={CHANNELS}")
 
     @property
     def val_json(self) -> Path:

@@ -22,7 +22,7 @@ from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
 
 from .coco_images import CocoImages
 from .evaluation import busiest_image, coco_metrics
-from .settings import Settings
+from .settings import CHANNELS, Settings
 
 BATCH = 16
 LEARNING_RATE = 1e-3
@@ -48,7 +48,9 @@ def _train(settings: Settings, stop: StopSignals) -> None:
     train_json = settings.data / "annotations" / "instances_train2017.json"
     data = CocoImages(train_json, settings.data / "train2017")
     val = CocoImages(settings.val_json, settings.val_images)
-    model = build_small_retinanet(settings.variant, num_classes=len(data.category_ids))
+    model = build_small_retinanet(
+        settings.variant, num_classes=len(data.category_ids), channels=CHANNELS
+    )
     factor = lr_factor(offset=0.1)
     rates = [LEARNING_RATE * factor(name) for name, _ in model.named_parameters()]
     groups = [{"params": [p], "lr": r} for p, r in zip(model.parameters(), rates, strict=True)]
@@ -189,7 +191,9 @@ def _evaluate(model: RetinaNet, val: CocoImages, settings: Settings) -> dict[str
 def export(settings: Settings) -> Agreement:
     """Export the trained detector to ONNX, checked on the image with the most detections."""
     val = CocoImages(settings.val_json, settings.val_images)
-    model = build_small_retinanet(settings.variant, num_classes=len(val.category_ids))
+    model = build_small_retinanet(
+        settings.variant, num_classes=len(val.category_ids), channels=CHANNELS
+    )
     model.load_state_dict(read_data(settings.weights))
     model.eval()
     busiest = busiest_image(settings.load_results())

@@ -162,6 +162,11 @@ def test_instance_batch_norm_takes_two_channels_at_least():
         InstanceBatchNorm(1)
 
 
+@pytest.mark.parametrize(("channels", "groups"), [(8, 4), (32, 16), (64, 32), (256, 32)])
+def test_group_norm_is_no_instance_norm_in_a_narrow_pyramid(channels, groups):
+    assert make_norm("GN", channels).num_groups == groups
+
+
 @pytest.mark.parametrize("name", ["BN", "SyncBN", "GN", "BCN", "InstanceBN", "LevelBN"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_low_precision_does_not_overflow(name, dtype):

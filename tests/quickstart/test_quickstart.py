@@ -47,7 +47,7 @@ def tool(data, monkeypatch):
 @pytest.fixture(autouse=True)
 def in_small(monkeypatch):
     monkeypatch.setattr(torchvision_job, "BATCH", 2)
-    small = partial(build_small_retinanet, channels=32, num_stages=1)
+    small = partial(build_small_retinanet, num_stages=1)
     monkeypatch.setattr(torchvision_job, "build_small_retinanet", small)
 
 
@@ -234,7 +234,7 @@ def test_train_net_is_asked_to_resume(settings, tmp_path):
         "--resume",
         "model.head.trunk.variant=pconv",
     ]
-    assert "train.max_iter=4" in arguments
+    assert {"train.max_iter=4", "model.backbone.out_channels=32"} <= set(arguments)
     assert datasets == str(settings.data.parent)
 
 

@@ -18,5 +18,6 @@ model.backbone.top_block.in_channels = "${..out_channels}"
 model.head._target_ = FCOSHead
 del model.head.num_anchors
 model.head.norm = "GN"
+model.max_distance = 8.0  # from a point to the farthest side of its box, in strides of its level
 model.test_score_thresh = 0.2  # of the root of class score times centerness
 model.test_nms_thresh = 0.6

@@ -19,10 +19,10 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from .export.decode import select_detections, top_candidates
 from .inference import optimize_for_inference
-from .layers import SEPC, build_sepc
+from .layers import SEPC, build_sepc, make_norm
 
 # Of torchvision's towers, by the variants of :func:`build_small_retinanet` that have them.
-PLAIN_NORMS = {"plain": None, "plain_gn": partial(nn.GroupNorm, 32)}
+PLAIN_NORMS = {"plain": None, "plain_gn": partial(make_norm, "GN")}
 
 
 class SEPCRetinaNetHead(RetinaNetHead):

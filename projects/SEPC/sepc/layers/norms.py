@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -153,11 +152,16 @@ class LevelBatchNorm(nn.ModuleList):
         super().__init__(norms)
 
 
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """32 groups, or fewer of two channels each: with one channel each it were instance norm."""
+    return nn.GroupNorm(min(32, channels // 2), channels)
+
+
 NORMS: dict[str, NormFactory] = {
     "BN": nn.BatchNorm2d,
     "SyncBN": SyncBatchNorm2d,
     "FrozenBN": FrozenBatchNorm2d,
-    "GN": partial(nn.GroupNorm, 32),
+    "GN": _group_norm,
     "BCN": BatchChannelNorm,
     "InstanceBN": InstanceBatchNorm,
 }
@@ -170,8 +174,9 @@ def make_norm(
     """Make the norm that a name or a callable stands for; see ``docs/norms.md`` for each.
 
     Args:
-        norm: "BN", "SyncBN" (over all processes), "FrozenBN", "GN" (32 groups), "BCN" (32 groups),
-            "InstanceBN" (half of the channels each), "LevelBN" (a BN per level), a callable from
+        norm: "BN", "SyncBN" (over all processes), "FrozenBN", "GN" (32 groups, but at least two
+            channels in each), "BCN" (32 groups), "InstanceBN" (half of the channels each),
+            "LevelBN" (a BN per level), a callable from
             channels to a module, or None or "" for none. With :mod:`sepc.d2`, Detectron2's
             "naiveSyncBN" and "naiveSyncBN_N" as well.
         channels: number of channels to normalize.
