@@ -38,7 +38,8 @@ def test_every_anchor_ignored(tmp_path):
 
 def test_distances_are_not_negative(tmp_path):
     model = make(tmp_path, "fsaf")
-    logits, distances = [torch.zeros(1, 6, 2, 3)] * 5, [torch.full((1, 4, 2, 3), -3.0)] * 5
+    maps = torch.zeros(1, model.num_classes, 2, 3), torch.full((1, 4, 2, 3), -3.0)
+    logits, distances = ([x] * len(model.head_in_features) for x in maps)
     for level in model.predict_levels([logits, distances]):
         boxes = level.decode(level.anchors, level.outputs[0][0])
         assert boxes.shape == (6, 4)
