@@ -32,9 +32,8 @@ def small_model(variant, *, norm=None, channels=8, trunk=()):
     config, overrides = config_of("retinanet", variant)
     cfg = load_config(str(ROOT / config), overrides)
     cfg.model.backbone.out_channels = channels
-    cfg.model.backbone.top_block.out_channels = channels
     if variant == "plain":
-        cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 5
+        cfg.model.head.input_shape = [dict(_target_="detectron2.layers.ShapeSpec", channels=8)] * 4
         cfg.model.head.conv_dims = [8]
     else:
         cfg.model.head.trunk.update({"num_stages": 1, **dict(trunk)})
@@ -71,6 +70,7 @@ def test_detectors_of_detectron2_itself(kind):
     torch.manual_seed(0)
     cfg = load_config(str(ROOT / f"configs/quickstart/{kind.__name__.lower()}_plain.py"))
     cfg.model._target_ = kind
+    cfg.model.pop("max_distance", None)  # of our FCOS
     model = instantiate(cfg.model).eval()
     assert type(model) is kind
     features = model.backbone(torch.randn(1, 3, 128, 128))
@@ -132,7 +132,7 @@ def test_detector_of_another_kind():
 def test_boxes_of_mmdetection_and_a_head_without_padding(tmp_path):
     model = small_model("pconv", trunk={"head_padding": "valid"})
     model.inclusive_boxes = True
-    assert smallest_image(model) == 385
+    assert smallest_image(model) == 97
     path = tmp_path / "detector.ts"
     images = [image((400, 390)), image((386, 420))]
     agreement = export_model(model, path, format="torchscript", images=images)

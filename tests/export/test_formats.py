@@ -83,14 +83,14 @@ def test_torch_export_of_one_image_size(detector, trained, mosaic, tmp_path):
 def test_torch_export_of_any_image_size(trained, mosaic, tmp_path):
     model = trained("retinanet")
     smallest = smallest_image(model)
-    assert smallest == 129
+    assert smallest == 33
     images = [mosaic[:, :136, :170], mosaic[:, :, :131], mosaic[:, :129]]
     path = tmp_path / "detector.pt2"
     agreement = export_model(model, path, format="torch-export", images=images)
     assert agreement.images == 3
     exported = load_exported(path)
-    with pytest.raises(ValueError, match="expected images of at least 129 x 129 pixels, got 64"):
-        exported.detect(mosaic[:, :64])
+    with pytest.raises(ValueError, match="expected images of at least 33 x 33 pixels, got 32"):
+        exported.detect(mosaic[:, :32])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_names_types_and_texts_of_a_file(onnx_file):
         "classes": ["detections"],
     }
     exported = load_exported(path)
-    assert exported.class_names == list("abcdef")
+    assert exported.class_names == list("abcdefghijkl")
     expected = {
         "detector": "RetinaNet",
         "pixel_mean": "127.5,127.5,127.5",
