@@ -95,7 +95,7 @@ def onnx_file(trained, mosaic, tmp_path_factory):
     def export(detector):
         if detector not in files:
             path = tmp_path_factory.mktemp("onnx") / "detector.onnx"
-            metadata = {"class_names": "a,b,c,d,e,f"}
+            metadata = {"class_names": "a,b,c,d,e,f,g,h,i,j,k,l"}
             agreement = export_model(
                 trained(detector), path, format="onnx", images=cuts(mosaic), metadata=metadata
             )

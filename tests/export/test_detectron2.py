@@ -132,7 +132,7 @@ def test_detector_of_another_kind():
 def test_boxes_of_mmdetection_and_a_head_without_padding(tmp_path):
     model = small_model("pconv", trunk={"head_padding": "valid"})
     model.inclusive_boxes = True
-    assert smallest_image(model) == 385
+    assert smallest_image(model) == 97
     path = tmp_path / "detector.ts"
     images = [image((400, 390)), image((386, 420))]
     agreement = export_model(model, path, format="torchscript", images=images)

@@ -26,7 +26,7 @@ def test_clear_objects_are_found_as_before(precision, onnx_file, mosaic, tmp_pat
 
     exported = load_exported(path)
     assert exported.metadata["precision"] == precision
-    assert exported.class_names == list("abcdef")
+    assert exported.class_names == list("abcdefghijkl")
     image = cuts(mosaic)[0]
     boxes, scores, classes = load_exported(source).detect(image)
     clear = scores > 0.5

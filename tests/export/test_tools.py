@@ -166,7 +166,7 @@ def test_example_serves_a_file_without_torch(onnx_file, four_images, tmp_path):
     boxes, scores, classes = load_exported(source).detect(image)
     clear = scores >= 0.3
     assert clear.any()
-    assert [x["class"] for x in found] == ["abcdef"[i] for i in classes[clear]]
+    assert [x["class"] for x in found] == ["abcdefghijkl"[i] for i in classes[clear]]
     torch.testing.assert_close(torch.tensor([x["box"] for x in found]), boxes[clear])
     torch.testing.assert_close(torch.tensor([x["score"] for x in found]), scores[clear])
     assert (cv2.imread(str(drawn)) != pixels).any()
