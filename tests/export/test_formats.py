@@ -89,8 +89,8 @@ def test_torch_export_of_any_image_size(trained, mosaic, tmp_path):
     agreement = export_model(model, path, format="torch-export", images=images)
     assert agreement.images == 3
     exported = load_exported(path, trust=True)
-    with pytest.raises(ValueError, match="expected images of at least 129 x 129 pixels, got 64"):
-        exported.detect(mosaic[:, :64])
+    with pytest.raises(ValueError, match="expected images of at least 33 x 33 pixels, got 32"):
+        exported.detect(mosaic[:, :32])
 
 
 @pytest.mark.parametrize(
