@@ -1,7 +1,7 @@
 """Training beyond Detectron2: checks, whole checkpoints, exact resume, early stops.
 
-A resumed training equals one that was never interrupted, bit for bit with the same number of threads
-(another one adds in another order): it sees the same images
+A resumed training equals one that was never interrupted, bit for bit with the same number of
+threads (another one adds in another order): it sees the same images
 with the same augmentation from the same state, with any number of loader processes and with
 grouping by orientation, as long as batch size and number of training processes stay the same.
 Training processes other than the main one get its running statistics, which they only use in
