@@ -167,3 +167,11 @@ def test_hash_in_the_name(tmp_path):
         check_hash(path, name)
     with pytest.raises(ValueError, match="begins with 0123abcd, got ed7002b4"):
         check_hash(path, "x-0123abcd.pth")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".pth"])
+def test_a_picture_is_told_without_advice_to_run_it(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)))
+    with pytest.raises(ValueError, match=r"is not a readable checkpoint: it is not what torch"):
+        read_data(path)

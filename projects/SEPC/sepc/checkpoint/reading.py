@@ -128,6 +128,8 @@ def _reason(path: Path, error: Exception) -> str:
             f"it asks for {refused[1]}, which is not data; nothing of it was run. "
             "Have its source save the state dict alone"
         )
+    if "weights_only" in str(error):  # torch advises to run what the file holds
+        return "it is not what torch or pickle write, or damaged"
     return str(error).partition("\n")[0] or type(error).__name__
 
 
