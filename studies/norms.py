@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev.sections import write_section
+from quickstart.data.scenes import GENERATOR_VERSION
 from studies import Record, Run, exit_status
 from studies.plot import plot_rows
 from studies.program import REPOSITORY, make_page, train_and_report
@@ -131,7 +132,8 @@ def report(args: argparse.Namespace, record: Record) -> None:
 
 def study(args: argparse.Namespace) -> None:
     images = {"train_images": args.train_images, "val_images": args.val_images}
-    record = Record(args.docs / "norms" / "runs.json", {"images": args.images, **images})
+    setting = {"images": args.images, **images, "generator": GENERATOR_VERSION}
+    record = Record(args.docs / "norms" / "runs.json", setting)
     if args.report:
         report(args, record)
         return

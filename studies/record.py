@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ class Record:
         entry = self._runs.get(run.name)
         if entry is None:
             return False
-        found = _as_today({key: entry[key] for key in run.as_dict()})
+        found = {key: entry[key] for key in run.as_dict()}
         if found != run.as_dict():
             raise ValueError(
                 f"{self.path}: {run.name} was {found}, now it is {run.as_dict()}; "
@@ -68,16 +67,3 @@ class Record:
         """Metrics of the runs with exactly these labels, one entry per seed."""
         wanted = dict(labels)
         return [run["metrics"] for run in self._runs.values() if run["labels"] == wanted]
-
-
-# Until version 0.2 each variant had a file; a record keeps the names that its runs were trained by.
-_CONFIG_OF_A_VARIANT = re.compile(r"(configs/quickstart/\w+)_(pconv|pconv_ibn|sepc_lite)\.py")
-
-
-def _as_today(run: dict[str, Any]) -> dict[str, Any]:
-    """Give a recorded run the config and overrides that one would write today."""
-    old = _CONFIG_OF_A_VARIANT.fullmatch(run["config"])
-    if old is None:
-        return run
-    variant = f"model.head.trunk.variant={old[2]}"
-    return {**run, "config": f"{old[1]}_sepc.py", "overrides": [variant, *run["overrides"]]}
