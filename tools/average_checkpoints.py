@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.average_checkpoints import main
+from sepc.commands.average_checkpoints import main
 
 if __name__ == "__main__":
     sys.exit(main())

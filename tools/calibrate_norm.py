@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.calibrate_norm import main
+from sepc.commands.calibrate_norm import main
 
 if __name__ == "__main__":
     sys.exit(main())

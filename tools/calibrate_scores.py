@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.calibrate_scores import main
+from sepc.commands.calibrate_scores import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.check_data import main
+from sepc.commands.check_data import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.convert import main
+from sepc.commands.convert import main
 
 if __name__ == "__main__":
     sys.exit(main())

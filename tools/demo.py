@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.predict import main
+from sepc.commands.predict import main
 
 if __name__ == "__main__":
     sys.exit(main())

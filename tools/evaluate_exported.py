@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.evaluate_exported import main
+from sepc.commands.evaluate_exported import main
 
 if __name__ == "__main__":
     sys.exit(main())

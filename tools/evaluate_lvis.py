@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.evaluate_lvis import main
+from sepc.commands.evaluate_lvis import main
 
 if __name__ == "__main__":
     sys.exit(main())

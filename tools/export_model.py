@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.export import main
+from sepc.commands.export import main
 
 if __name__ == "__main__":
     sys.exit(main())

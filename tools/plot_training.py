@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.plot_training import main
+from sepc.commands.plot_training import main
 
 if __name__ == "__main__":
     sys.exit(main())

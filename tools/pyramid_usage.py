@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.pyramid_usage import main
+from sepc.commands.pyramid_usage import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.quantize_onnx import main
+from sepc.commands.quantize_onnx import main
 
 if __name__ == "__main__":
     sys.exit(main())

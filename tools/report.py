@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.report import main
+from sepc.commands.report import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.robustness import main
+from sepc.commands.robustness import main
 
 if __name__ == "__main__":
     sys.exit(main())

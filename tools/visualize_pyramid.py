@@ -3,7 +3,7 @@
 
 import sys
 
-from sepc.jobs.visualize_pyramid import main
+from sepc.commands.visualize_pyramid import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,7 +5,7 @@ from detectron2.config import LazyCall, instantiate
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 
-from sepc.jobs import convert as convert_tool
+from sepc.commands.convert import main as convert_main
 
 from .helpers import CONFIGS, config_of
 
@@ -27,7 +27,7 @@ def call_convert(checkpoint, folder, config, *flags, source="theirs.pth", out="o
     if checkpoint is not None:
         torch.save(checkpoint, folder / source)
     arguments = [str(folder / source), str(folder / out), "--config-file", str(config)]
-    return convert_tool.main([*arguments, *flags])
+    return convert_main([*arguments, *flags])
 
 
 def convert(checkpoint, folder, config, *flags):

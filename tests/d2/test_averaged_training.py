@@ -5,8 +5,9 @@ import shutil
 import pytest
 import torch
 
+from sepc.commands.average_checkpoints import main
+from sepc.d2 import engine
 from sepc.d2.engine import averaging
-from sepc.jobs import average_checkpoints as tool
 
 from .test_train_net import run, weights
 
@@ -82,7 +83,7 @@ def command(trained, tmp_path):
 
 def test_tool_averages_and_calibrates(command, trained, tmp_path, capsys):
     folder, _ = trained
-    assert tool.main([*command, "--images", "4"]) == 0
+    assert main([*command, "--images", "4"]) == 0
     assert "calibrated_on 4" in capsys.readouterr().out
     first, second = (weights(folder / f"model_000000{i}.pth") for i in (1, 2))
     mean = weights(tmp_path / "mean.pth")
@@ -100,13 +101,13 @@ def test_tool_takes_what_raises_ap(command, trained, tmp_path, monkeypatch):
         name = "head.bbox_pred.weight"
         return {"bbox": {"AP": -(model.state_dict()[name] - second[name]).abs().sum().item()}}
 
-    monkeypatch.setattr(tool.engine, "evaluate", likes_the_second)
-    assert tool.main([*command, "--greedy", "--images", "0"]) == 0
+    monkeypatch.setattr(engine, "evaluate", likes_the_second)
+    assert main([*command, "--greedy", "--images", "0"]) == 0
     mean = weights(tmp_path / "mean.pth")
     assert all(torch.equal(value, second[name]) for name, value in mean.items())
 
 
 def test_tool_says_what_is_wrong_and_leaves_no_file(command, tmp_path, capsys):
-    assert tool.main([*command, "model.backbone.out_channels=16"]) == 2
+    assert main([*command, "model.backbone.out_channels=16"]) == 2
     assert "other shapes than the model" in capsys.readouterr().err
     assert not (tmp_path / "mean.pth").exists()

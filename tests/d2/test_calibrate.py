@@ -6,10 +6,10 @@ from detectron2.config import LazyConfig, instantiate
 from torch import nn
 
 from sepc import PyramidNorm, build_sepc
+from sepc.commands.calibrate_norm import main
 from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of, calibrate, norms_to_calibrate
 from sepc.d2.norm import EvalBatchNorm2d
-from sepc.jobs import calibrate_norm as tool
 from sepc.layers import make_norm
 
 from ..helpers import make_pyramid, randomize
@@ -128,7 +128,7 @@ def command(tiny_data, tmp_path):
 def test_tool(command, tmp_path, capsys):
     source, target = str(tmp_path / "in.pth"), str(tmp_path / "new" / "out.pth")
     overrides = ["model.backbone.out_channels=8", "dataloader.train.total_batch_size=2"]
-    assert tool.main([*command, "--weights", source, target, *overrides]) == 0
+    assert main([*command, "--weights", source, target, *overrides]) == 0
     assert "alpha 0.0, norms pyramid, dataset tiny_train, images 4" in capsys.readouterr().out
     before, after = (torch.load(path, weights_only=True)["model"] for path in (source, target))
     changed = {key for key in after if not torch.equal(after[key], before[key])}
@@ -149,7 +149,7 @@ def test_tool_says_what_is_wrong_and_leaves_no_file(command, tmp_path, capsys):
     for weights, flags, message in cases:
         small = [] if "shapes" in message else ["model.backbone.out_channels=8"]
         small.append("dataloader.train.total_batch_size=2")
-        assert tool.main([*command, "--weights", *weights, *flags, *small]) == 2
+        assert main([*command, "--weights", *weights, *flags, *small]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "out.pth").exists()
 

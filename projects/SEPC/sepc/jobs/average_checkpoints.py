@@ -1,19 +1,6 @@
-"""Average the weights of several checkpoints of one model into one checkpoint.
-
-    python tools/average_checkpoints.py --config-file FILE --weights A B C --output mean.pth
-    python tools/average_checkpoints.py --config-file FILE --weights A B --output mean.pth --greedy
-
-All of them count alike; or with `--greedy` only those that raise AP on the config's test set, the
-best ones first, so that AP on these images says nothing about the result any more. Afterwards the
-running statistics of norms over the pyramid are made anew from images of the training (`--images 0`
-leaves them averaged): those of an average of weights are not the average of theirs.
-
-Worth a try are the last checkpoints of a training, or trainings that began with the same weights.
-What a checkpoint holds besides the model is left out.
-"""
+"""Average the weights of several checkpoints of one model into one checkpoint."""
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,11 +8,11 @@ from detectron2.config import instantiate
 from detectron2.utils.logger import setup_logger
 from torch import nn
 
-from sepc.averaging import State, greedy_average, uniform_average
-from sepc.checkpoint.writing import write_data
-from sepc.d2 import engine
-from sepc.d2.calibrate import batches_of, calibrate, norms_to_calibrate
-from sepc.program import exit_status
+from ..averaging import State, greedy_average, uniform_average
+from ..checkpoint.writing import write_data
+from ..d2 import engine
+from ..d2.calibrate import batches_of, calibrate, norms_to_calibrate
+from ..program import exit_status
 
 
 def average_checkpoints(args: argparse.Namespace) -> str:
@@ -71,16 +58,6 @@ def _calibrate(cfg: Any, model: nn.Module, images: int) -> int:
     return count * batch_size
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("--weights", required=True, nargs="+", metavar="CHECKPOINT")
-    parser.add_argument("--output", required=True, metavar="FILE", help="checkpoint to write")
-    parser.add_argument("--greedy", action="store_true", help="only those that raise AP")
-    parser.add_argument("--images", type=int, default=200, help="for the statistics (200)")
-    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
-    args = parser.parse_args(argv)
+def main(args: argparse.Namespace) -> int:
     setup_logger(name="fvcore")
     return exit_status(lambda: print(average_checkpoints(args)))

@@ -1,28 +1,15 @@
-"""Make a checkpoint's running statistics anew from a data set: checkpoint in, checkpoint out.
-
-    python tools/calibrate_norm.py --config-file FILE --weights model_final.pth precise.pth
-    python tools/calibrate_norm.py --config-file FILE --weights model_final.pth adapted.pth \\
-        --dataset shapes_shifted_train --alpha 0.5 --norms all
-
-Without `--dataset` the images are those of the training: precise BN, for statistics that are better
-than the running ones of a short training or of small batches. With images of another domain, which
-need no ground truth, `--alpha` says how much of the old statistics to keep (alpha-BN).
-
-See docs/norms.md. The weights are changed in nothing else, and what a checkpoint holds besides the
-model is left out: it is for inference, or to begin a training from.
-"""
+"""Make a checkpoint's running statistics anew from a data set: checkpoint in, checkpoint out."""
 
 import argparse
-from collections.abc import Sequence
 
 from detectron2.config import instantiate
 from detectron2.utils.logger import setup_logger
 
-from sepc.checkpoint.writing import write_data
-from sepc.d2 import engine
-from sepc.d2.calibrate import NORMS, batches_of, calibrate
-from sepc.d2.datasets import check_registered
-from sepc.program import exit_status
+from ..checkpoint.writing import write_data
+from ..d2 import engine
+from ..d2.calibrate import batches_of, calibrate
+from ..d2.datasets import check_registered
+from ..program import exit_status
 
 
 def calibrate_checkpoint(args: argparse.Namespace) -> str:
@@ -45,18 +32,6 @@ def calibrate_checkpoint(args: argparse.Namespace) -> str:
     return f"{target}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("--weights", required=True, nargs=2, metavar=("IN", "OUT"))
-    parser.add_argument("--dataset", metavar="NAME", help="registered; default: that of training")
-    parser.add_argument("--images", type=int, default=200, help="at most so many (200)")
-    parser.add_argument("--batch-size", type=int, help="images per batch; default: as in training")
-    parser.add_argument("--alpha", type=float, default=0.0, help="share of old statistics (0)")
-    parser.add_argument("--norms", choices=NORMS, default="pyramid", help="which ones (pyramid)")
-    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
-    args = parser.parse_args(argv)
+def main(args: argparse.Namespace) -> int:
     setup_logger(name="fvcore")
     return exit_status(lambda: print(calibrate_checkpoint(args)))

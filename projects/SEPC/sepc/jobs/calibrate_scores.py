@@ -1,48 +1,16 @@
-"""Calibrate a detector's scores: detections and ground truth in, thresholds and calibrators out.
-
-    python tools/calibrate_scores.py --output output/scores \\
-        --annotations datasets/shapes/annotations/instances_val2017.json \\
-        --results output/quickstart/retinanet_pconv_ibn/inference/coco_instances_results.json
-    python tools/demo.py --onnx detector.onnx --input photos --output found \\
-        --calibration output/scores/calibration.json
-
-Every other image is fitted to, and the others tell what it buys; with --test they are other data.
-FOLDER gets calibration.json, errors.md with the table and reliability.png. Needs no Detectron2.
-See docs/calibration.md.
-"""
+"""Calibrate a detector's scores: detections and ground truth in, thresholds and calibrators out."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sepc.calibration import ANY_OVERLAP, CALIBRATORS, fit, fit_thresholds, match_classes
-from sepc.calibration.report import errors_table, measure_errors, plot_reliability
-from sepc.data.validate import read_annotations, read_results
-from sepc.files import atomic_write
-from sepc.program import exit_status
+from ..calibration import CALIBRATORS, fit, fit_thresholds, match_classes
+from ..calibration.report import errors_table, measure_errors, plot_reliability
+from ..data.validate import read_annotations, read_results
+from ..files import atomic_write
+from ..program import exit_status
 
 Data = tuple[dict[str, Any], list[dict[str, Any]]]
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--annotations", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--results", type=Path, required=True, metavar="FILE", help="COCO's format")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument(
-        "--test", type=Path, nargs=2, metavar=("ANNOTATIONS", "RESULTS"), help="other images"
-    )
-    parser.add_argument("--calibrator", choices=CALIBRATORS, default="isotonic", help="to keep")
-    parser.add_argument(
-        "--iou", type=float, default=ANY_OVERLAP, help="least overlap of a match (any at all)"
-    )
-    args = parser.parse_args(argv)
-    if not 0 <= args.iou < 1:
-        parser.error(f"--iou: expected 0 to less than 1, got {args.iou:g}")
-    return args
 
 
 def load(annotations: Path, results: Path) -> Data:
@@ -92,6 +60,5 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(content['images'])} images, in percent:\n\n{table}\n\n{args.output}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+def main(args: argparse.Namespace) -> int:
     return exit_status(lambda: run(args), ImportError)

@@ -1,12 +1,4 @@
-"""Convert weights of the authors, UniverseNet, torchvision or timm for a detector of this project.
-
-    python tools/convert_checkpoint.py IN OUT.pth --config-file configs/released/NAME.py
-
-IN is a file or an address. It is a whole detector of mmdetection, or a ResNet by itself
-(torchvision, timm), which becomes the detector's backbone; pass OUT.pth as train.init_checkpoint.
-With --reverse a detector of ours gets mmdetection's names. IN is read as data: no code in it is
-run. What does not fit is an error, and then there is no OUT.
-"""
+"""Convert weights of the authors, UniverseNet, torchvision or timm for a detector of ours."""
 
 import argparse
 import time
@@ -23,12 +15,12 @@ from detectron2.utils.file_io import PathManager
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from sepc.checkpoint.conversion import convert_weights, restore_weights
-from sepc.checkpoint.meta import check_meta
-from sepc.checkpoint.names import is_resnet
-from sepc.checkpoint.reading import Checkpoint, check_hash, read_checkpoint
-from sepc.checkpoint.report import Report
-from sepc.checkpoint.settings import (
+from ..checkpoint.conversion import convert_weights, restore_weights
+from ..checkpoint.meta import check_meta
+from ..checkpoint.names import is_resnet
+from ..checkpoint.reading import Checkpoint, check_hash, read_checkpoint
+from ..checkpoint.report import Report
+from ..checkpoint.settings import (
     ANCHORS,
     DELTAS,
     INCLUSIVE,
@@ -36,11 +28,12 @@ from sepc.checkpoint.settings import (
     VALID,
     lacking_settings,
 )
-from sepc.checkpoint.writing import write_data
-from sepc.d2 import mmdet1
-from sepc.d2.detectors.retinanet import RetinaNet
-from sepc.d2.engine import dataset_names, load_config
-from sepc.program import exit_status
+from ..checkpoint.writing import write_data
+from ..d2 import mmdet1
+from ..d2.config_files import find_config
+from ..d2.detectors.retinanet import RetinaNet
+from ..d2.engine import dataset_names, load_config
+from ..program import exit_status
 
 IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # R, G, B; 0..255
 
@@ -149,11 +142,12 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = read_checkpoint(path)
     if not args.any_hash:
         check_hash(path, args.input)
-    cfg = load_config(args.config_file)
+    config_file = find_config(args.config_file)
+    cfg = load_config(config_file)
     if args.reverse:
         content, report = restore(checkpoint.weights, cfg)
     else:
-        content, report = convert(checkpoint, cfg, Path(args.config_file))
+        content, report = convert(checkpoint, cfg, Path(config_file))
     if args.list:
         print("\n".join(f"{old} -> {new}" for old, new in report.mapped.items()))
     print(report)
@@ -162,15 +156,5 @@ def run(args: argparse.Namespace) -> None:
     print(f"wrote {args.output} in {time.monotonic() - start:.1f} s")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("input", metavar="IN", help="a file or an address")
-    parser.add_argument("output", metavar="OUT", type=Path, help="ends in .pth")
-    parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("--reverse", action="store_true", help="from our names to mmdetection's")
-    parser.add_argument("--list", action="store_true", help="print each name, old and new")
-    parser.add_argument("--any-hash", action="store_true", help="don't check a hash in IN's name")
-    args = parser.parse_args(argv)
+def main(args: argparse.Namespace) -> int:
     return exit_status(lambda: run(args))

@@ -1,49 +1,13 @@
-"""Plot losses, learning rate and AP of trainings; and what a detector gets wrong.
-
-    python tools/plot_training.py output/quickstart/* --output curves.png
-    python tools/plot_training.py sepc=output/a lite=output/b/metrics.json --output curves.png
-    python tools/plot_training.py output/quickstart/retinanet_pconv_ibn --mistakes mistakes.png
-
-A training is named by its folder, or by the words before "=". For `--mistakes` detections are
-matched with ground truth as COCO's evaluation does at IoU 0.5; the worst images come first. The
-data of a quick start are found by themselves; others are named by `--annotations` and `--images`.
-"""
+"""Plot losses, learning rate and AP of trainings; and what a detector gets wrong."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from sepc.program import exit_status
-from sepc.report.run import Run
-from sepc.visualize import draw_mistakes, match_detections, plot_training
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "runs", nargs="+", metavar="[NAME=]RUN", help="folder of a training, or its metrics.json"
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="picture of the curves")
-    parser.add_argument("--mistakes", type=Path, metavar="FILE", help="picture of the mistakes")
-    parser.add_argument("--annotations", type=Path, metavar="FILE", help="COCO's json")
-    parser.add_argument("--images", type=Path, metavar="FOLDER")
-    parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="FILE",
-        help="default: inference/coco_instances_results.json of the training",
-    )
-    parser.add_argument("--num-images", type=int, default=8)
-    parser.add_argument("--confidence-threshold", type=float, default=0.3)
-    args = parser.parse_args(argv)
-    if args.output is None and args.mistakes is None:
-        parser.error("expected --output FILE, --mistakes FILE or both")
-    if args.mistakes is not None and len(args.runs) != 1:
-        parser.error(f"--mistakes: expected one training, got {len(args.runs)}")
-    return args
+from ..program import exit_status
+from ..report.run import Run
+from ..visualize import draw_mistakes, match_detections, plot_training
 
 
 def split_name(run: str) -> tuple[str, Path]:
@@ -102,6 +66,5 @@ def run(args: argparse.Namespace) -> None:
         show_mistakes(args)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+def main(args: argparse.Namespace) -> int:
     return exit_status(lambda: run(args), ImportError)

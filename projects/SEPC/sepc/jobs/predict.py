@@ -1,28 +1,14 @@
-"""Run a detector on images, a video or a webcam, as Detectron2's demo does.
-
-    python tools/demo.py --config-file output/quickstart/retinanet_pconv_ibn/config.yaml \
-        --weights output/quickstart/retinanet_pconv_ibn/model_final.pth \
-        --input datasets/shapes/val2017 --output pictures
-    python tools/demo.py --onnx output/quickstart/retinanet_pconv_ibn/detector.onnx \
-        --input 'photos/*.jpg' more.png --output results.json
-    python tools/demo.py --onnx detector.onnx --video-input film.mp4 --output found.mp4
-    python tools/demo.py --onnx detector.onnx --webcam
-
-Without --output there is a window (q or escape ends it). An ONNX file needs no Detectron2; it is
-data, where TorchScript and torch.export files are programs, which the demo does not run.
-A bad image is left out and the others are done; each is named on the way and at the end, and the
-exit status is 2.
-"""
+"""Run a detector on images, a video or a webcam, as Detectron2's demo does."""
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from sepc.calibration import ScoreCalibration
-from sepc.demo import (
+from ..calibration import ScoreCalibration
+from ..demo import (
     Detections,
     Detector,
     OnnxDetector,
@@ -31,56 +17,10 @@ from sepc.demo import (
     run_on_images,
     run_on_video,
 )
-from sepc.demo.calibrated import CalibratedDetector
-from sepc.demo.images import CocoResults, to_pictures
-from sepc.demo.video import NoWindow, show
-from sepc.program import exit_status
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--config-file", metavar="FILE", help="LazyConfig, or YAML")
-    model.add_argument("--onnx", type=Path, metavar="FILE", help="an exported detector")
-    parser.add_argument("--weights", default="", metavar="FILE", help="default: the config's")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--input", nargs="+", metavar="IMAGE", help="files, folders, globs")
-    source.add_argument("--video-input", type=Path, metavar="FILE")
-    source.add_argument("--webcam", nargs="?", type=int, const=0, metavar="NUMBER")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="folder; picture for one image; .json for COCO's results; video for a video",
-    )
-    parser.add_argument(
-        "--confidence-threshold", type=float, help="default: 0.5; 0 with --calibration"
-    )
-    parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="of tools/calibrate_scores.py"
-    )
-    parser.add_argument(
-        "--batch-size", type=int, default=8, help="of images of the same size, or frames"
-    )
-    parser.add_argument(
-        "--opts",
-        default=[],
-        nargs=argparse.REMAINDER,
-        help="overrides of the config: key=value, for YAML KEY VALUE",
-    )
-    args = parser.parse_args(argv)
-    if args.webcam is not None and args.output is not None:
-        parser.error("--webcam shows a window: expected no --output")
-    if args.onnx is not None and (args.weights or args.opts):
-        parser.error("--onnx: expected no --weights and no --opts")
-    if args.confidence_threshold is None:
-        args.confidence_threshold = 0.0 if args.calibration else 0.5
-    if not 0 <= args.confidence_threshold <= 1:
-        parser.error(f"--confidence-threshold: expected 0 to 1, got {args.confidence_threshold}")
-    if args.batch_size < 1:
-        parser.error(f"--batch-size: expected 1 or more, got {args.batch_size}")
-    return args
+from ..demo.calibrated import CalibratedDetector
+from ..demo.images import CocoResults, to_pictures
+from ..demo.video import NoWindow, show
+from ..program import exit_status
 
 
 def load(args: argparse.Namespace) -> Detector:
@@ -98,8 +38,8 @@ def load_detector(args: argparse.Namespace, threshold: float) -> Detector:
             print(note, file=sys.stderr)
         return onnx
     try:
-        from sepc.d2.demo import Detectron2Detector
-        from sepc.d2.predictor import Predictor
+        from ..d2.demo import Detectron2Detector
+        from ..d2.predictor import Predictor
     except ImportError as error:
         raise ImportError(f"{error}; without Detectron2 use an exported file: --onnx") from error
 
@@ -157,8 +97,7 @@ def run(args: argparse.Namespace, report: Callable[[str], None]) -> str:
     return f"{frames} frames done" + (f": {args.output}" if args.output else "")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+def main(args: argparse.Namespace) -> int:
     problems: list[str] = []
 
     def report(problem: str) -> None:

@@ -1,8 +1,5 @@
 """Train or evaluate a detector of a LazyConfig file, on GPUs of one or many machines or a CPU.
 
-    python train_net.py --config-file configs/quickstart/retinanet_sepc.py train.max_iter=500
-    python train_net.py --config-file FILE --eval-only train.init_checkpoint=output/model_final.pth
-
 It is Detectron2's own LazyConfig training with the additions of `sepc.d2.engine`. `--eval-only`
 folds the norms into the convolutions first, which changes the speed and not the result.
 """
@@ -17,7 +14,7 @@ import signal
 import sys
 
 import torch
-from detectron2.engine import default_argument_parser, default_setup, hooks, launch
+from detectron2.engine import default_setup, hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
 from detectron2.utils.events import CommonMetricPrinter
@@ -26,11 +23,11 @@ from omegaconf import DictConfig
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException
 
-from sepc import optimize_for_inference
-from sepc.d2 import engine
-from sepc.d2.data_check import check_data
-from sepc.program import exit_on_error
-from sepc.signals import passing_on
+from .. import optimize_for_inference
+from ..d2 import engine
+from ..d2.data_check import check_data
+from ..program import exit_on_error
+from ..signals import passing_on
 
 logger = logging.getLogger("sepc.train_net")
 
@@ -133,7 +130,7 @@ def load_or_resume(
     return start, ended
 
 
-def main(args: argparse.Namespace) -> dict:
+def train(args: argparse.Namespace) -> dict:
     """Train, or evaluate and return the metrics."""
     with exit_on_error(ValueError, OSError):
         cfg = prepare(args)
@@ -170,15 +167,15 @@ def signal_children(signum: int) -> None:
         sys.exit(128 + signum)
 
 
-def invoke_main() -> None:
-    args = default_argument_parser().parse_args()
+def main(args: argparse.Namespace) -> int:
+    """Train in as many processes as are asked for; return the exit status."""
     with exit_on_error(ValueError):
         processes = engine.number_of_processes(args.num_gpus)
     alone = processes * args.num_machines == 1
     with contextlib.nullcontext() if alone else passing_on(signal_children) as passed:
         try:
             launch(
-                main,
+                train,
                 processes,
                 num_machines=args.num_machines,
                 machine_rank=args.machine_rank,
@@ -195,3 +192,4 @@ def invoke_main() -> None:
             sys.exit(128 - error.exit_code)
         except KeyboardInterrupt:
             sys.exit(130)
+    return 0
