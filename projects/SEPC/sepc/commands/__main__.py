@@ -33,10 +33,10 @@ def text() -> str:
 def _line(name: str) -> str:
     tree = ast.parse((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))
     first = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return f"  {_spelled(name):<20} {first.replace('``', '')}"
+    return f"  {spelled(name):<20} {first.replace('``', '')}"
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     return name.replace("_", "-")
 
 
@@ -49,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"sepc {__version__}" if first == "--version" else text())
         return 0
-    known = {_spelled(name): name for name in names()}
-    name = known.get(_spelled(first))
+    known = {spelled(name): name for name in names()}
+    name = known.get(spelled(first))
     if name is None:
         print(f"sepc: expected one of {', '.join(known)}, got {first!r}", file=sys.stderr)
         return 2
-    return import_module(f"sepc.commands.{name}").main(arguments[1:], f"sepc {_spelled(name)}")
+    return import_module(f"sepc.commands.{name}").main(arguments[1:], f"sepc {spelled(name)}")
 
 
 if __name__ == "__main__":

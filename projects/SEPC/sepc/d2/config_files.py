@@ -11,8 +11,6 @@ from pathlib import Path
 import yaml
 from detectron2.config import CfgNode, get_cfg
 
-from .cfgnode.keys import add_sepc_config
-
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -61,6 +59,8 @@ def load_cfgnode(path: str, overrides: Sequence[str] = ()) -> CfgNode:
     Raises:
         ValueError: if it or an override is malformed, or has a key that there is not.
     """
+    from .cfgnode import add_sepc_config  # whose detectors need the engine, which needs this
+
     cfg = get_cfg()
     add_sepc_config(cfg)
     try:
