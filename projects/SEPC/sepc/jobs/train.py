@@ -14,17 +14,17 @@ import signal
 import sys
 
 import torch
-from detectron2.engine import default_setup, hooks, launch
+from detectron2.engine import hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
 from detectron2.utils.events import CommonMetricPrinter
-from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from .. import optimize_for_inference
 from ..d2 import engine
+from ..d2.config_files import find_config
 from ..d2.data_check import check_data
 from ..program import exit_on_error
 from ..signals import passing_on
@@ -34,6 +34,7 @@ logger = logging.getLogger("sepc.train_net")
 
 def prepare(args: argparse.Namespace) -> DictConfig:
     """Load the config, and check all that can be checked before a model is built."""
+    args.config_file = find_config(args.config_file)
     cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
@@ -47,8 +48,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     folder = cfg.train.output_dir = engine.check_output_dir(cfg.train.output_dir)
     if comm.is_main_process() and not args.eval_only:
         engine.claim_output_dir(folder)
-    default_setup(cfg, args)
-    setup_logger(folder, distributed_rank=comm.get_rank(), name="sepc")
+    engine.set_up(cfg, args)
     engine.stop_on_full_disk(os.path.join(folder, "log.txt"))
     if device_note:
         logger.warning(device_note)
