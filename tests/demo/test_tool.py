@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from sepc.jobs import predict
+
 from ..tools import load_tool
 from .files import frames_of, write_image, write_video
 
@@ -57,11 +59,18 @@ def test_video(detector, tmp_path):
     assert len(frames_of(output)) == 3
 
 
+def test_video_as_an_image(detector, tmp_path, capsys):
+    source = write_video(tmp_path / "film.avi", frames=1)
+    assert tool.main(["--onnx", detector, "--input", str(source), "--output", str(tmp_path)]) == 2
+    assert "film.avi: expected an image, " in (told := capsys.readouterr().err)
+    assert "a video goes to --video-input" in told
+
+
 def test_window(detector, tmp_path, monkeypatch, capsys):
     images = [str(write_image(tmp_path / f"{i}.png")) for i in range(3)]
     shown = []
     monkeypatch.setattr(
-        tool, "show", lambda name, picture, wait_ms: len(shown.append(0) or shown) < 2
+        predict, "show", lambda name, picture, wait_ms: len(shown.append(0) or shown) < 2
     )
     assert tool.main(["--onnx", detector, "--input", *images]) == 0
     assert len(shown) == 2 and "2 of 3 images done" in capsys.readouterr().out
@@ -71,7 +80,7 @@ def test_interrupted(detector, tmp_path, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tool, "run_on_images", stop)
+    monkeypatch.setattr(predict, "run_on_images", stop)
     assert tool.main(["--onnx", detector, "--input", str(tmp_path)]) == 130
     assert "Stopped" in capsys.readouterr().err
 
