@@ -6,7 +6,7 @@ from detectron2.config import instantiate
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.utils.events import EventStorage
 
-from sepc.d2.detectors import base
+from sepc.d2.detectors import labels
 
 from .helpers import image_input, tiny_config
 
@@ -28,8 +28,10 @@ def test_detectors_train_and_detect_on_the_smaller_maps(tmp_path, detector, monk
     for module in model.modules():
         if isinstance(module, DefaultAnchorGenerator):
             module.register_forward_hook(lambda module, args, output: anchors.append(output))
-    laid, grid_anchors = [], base.grid_anchors  # level by level
-    monkeypatch.setattr(base, "grid_anchors", lambda *x: laid.append(grid_anchors(*x)) or laid[-1])
+    laid, grid_anchors = [], labels.grid_anchors  # level by level
+    monkeypatch.setattr(
+        labels, "grid_anchors", lambda *x: laid.append(grid_anchors(*x)) or laid[-1]
+    )
 
     with EventStorage():
         losses = model([image_input(SIDE, SIDE, [[20, 30, 80, 90]], [1])])

@@ -12,5 +12,5 @@ dataloader.train.mapper.augmentations = [L(T.RandomFlip)(horizontal=True)]
 dataloader.train.num_workers = 0
 dataloader.test.dataset.names = "shapes_val"
 dataloader.test.mapper.augmentations = []
-dataloader.test.batch_size = 16
+dataloader.test.batch_size = 1  # as exported files take images: AP depends on their padding
 dataloader.test.num_workers = 0

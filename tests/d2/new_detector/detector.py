@@ -1,6 +1,7 @@
 """The toy method as a detector."""
 
-from sepc.d2.detectors.base import ATSSBase, process_average, scores_above
+from sepc.d2.detectors.atss_base import ATSSBase
+from sepc.d2.detectors.base import process_average, scores_above
 from sepc.methods.boxes import centers, decode_distances
 
 from .methods import middles_assign, middles_losses

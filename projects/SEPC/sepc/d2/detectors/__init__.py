@@ -4,9 +4,9 @@ Adding a detector takes four steps; ``tests/d2/test_new_detector.py`` takes them
 
 1. ``methods/<name>.py``: assignment and losses as functions, tensors in, tensors out. Losses come
    out as sums; the detector normalizes.
-2. ``d2/detectors/<name>.py``: a subclass of :class:`.base.ATSSBase`, for one anchor per position,
-   with ``prediction_dims`` and the methods ``losses``, ``boxes``, ``scores`` and, unless ATSS
-   assigns, ``assign``; or of :class:`.base.PyramidDetector` with ``training_losses`` and
+2. ``d2/detectors/<name>.py``: a subclass of :class:`.atss_base.ATSSBase`, for one anchor per
+   position, with ``prediction_dims`` and the methods ``losses``, ``boxes``, ``scores`` and, unless
+   ATSS assigns, ``assign``; or of :class:`.base.PyramidDetector` with ``training_losses`` and
    ``predict_levels``. Inference, evaluation, the demo and the export follow from these. It does no
    maths of its own.
 3. ``configs/common/models/<name>.py``: the base config, with a head of :mod:`.heads`.

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from ...methods.atss import atss_losses
 from ...methods.boxes import decode_deltas
-from .base import ATSSBase, LabeledAnchors, process_average, scores_above
+from .atss_base import ATSSBase
+from .base import process_average, scores_above
+from .labels import LabeledAnchors
 
 
 class ATSS(ATSSBase):
@@ -25,7 +27,7 @@ class ATSS(ATSSBase):
         Args:
             delta_weights: see :func:`~sepc.methods.boxes.encode_deltas`.
             focal_loss_alpha, focal_loss_gamma: see :func:`~sepc.methods.focal.focal_loss`.
-            kwargs: see :class:`.base.ATSSBase`.
+            kwargs: see :class:`.atss_base.ATSSBase`.
         """
         super().__init__(**kwargs)
         self.delta_weights = tuple(delta_weights)

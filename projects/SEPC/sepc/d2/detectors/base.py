@@ -1,6 +1,4 @@
-"""Base classes of the detectors: checks of ground truth, labeled anchors, losses, inference."""
-
-from __future__ import annotations
+"""Base classes of the detectors: checks of ground truth, losses, inference."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +6,6 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 from detectron2.layers import batched_nms
-from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils import comm
@@ -16,13 +13,9 @@ from torch import Tensor, nn
 
 from ...export.decode import at_most
 from ...layers import GuidedLosses
-from ...methods.anchors import cells_on_image, grid_anchors
-from ...methods.atss import atss_assign
 from ...methods.boxes import upcast
-from ...methods.targets import IGNORED, anchor_targets, check_targets
-
-# (anchors (R, 4), gt_boxes (M, 4), anchors per level, valid (R,)) -> assignment (R,)
-Assign = Callable[[Tensor, Tensor, list[int], Tensor], Tensor]
+from ...methods.targets import check_targets
+from .positives import Positives
 
 
 class LevelPredictions(NamedTuple):
@@ -39,30 +32,6 @@ class LevelPredictions(NamedTuple):
     anchors: Tensor
     outputs: tuple[Tensor, ...]
     decode: Callable[..., Tensor]
-
-
-class Positives(NamedTuple):
-    """Positive anchors of one image.
-
-    Attributes:
-        levels: (P,), index of the level of each.
-        gt: (P,), index of its ground truth.
-    """
-
-    levels: Tensor
-    gt: Tensor
-
-    @classmethod
-    def of_assignment(cls, assignment: Tensor, per_level: Sequence[int]) -> Positives:
-        """Positives of an assignment (R,) of the anchors of L levels."""
-        anchors = (assignment >= 0).nonzero().squeeze(1)
-        return cls.of_anchors(anchors, assignment[anchors], per_level)
-
-    @classmethod
-    def of_anchors(cls, anchors: Tensor, gt: Tensor, per_level: Sequence[int]) -> Positives:
-        """Positives from their indices (P,) among the anchors of L levels."""
-        ends = torch.tensor(per_level, device=anchors.device).cumsum(0)
-        return cls(torch.bucketize(anchors, ends, right=True), gt)
 
 
 class PyramidDetector(DenseDetector):
@@ -173,15 +142,8 @@ class PyramidDetector(DenseDetector):
         raise NotImplementedError
 
 
-class ATSSBase(PyramidDetector):
-    """Base of :class:`.atss.ATSS`, :class:`.gfl.GFL` and others with one anchor per position.
-
-    Subclasses set ``prediction_dims``, the number D of predictions per anchor of each output of the
-    head, and define :meth:`losses`, :meth:`boxes` and :meth:`scores`. Anchors are assigned by ATSS;
-    another rule overrides :meth:`assign`.
-    """
-
-    prediction_dims: list[int]
+class StandaloneDetector(PyramidDetector):
+    """Base of the detectors that Detectron2 has no class of: it holds the settings of inference."""
 
     def __init__(
         self,
@@ -189,13 +151,10 @@ class ATSSBase(PyramidDetector):
         backbone: nn.Module,
         head: nn.Module,
         head_in_features: Sequence[str] | None = None,
-        anchor_generator: DefaultAnchorGenerator,
         num_classes: int,
-        topk: int = 9,
-        box_loss_weight: float = 2.0,
         test_score_thresh: float = 0.05,
         test_topk_candidates: int = 1000,
-        test_nms_thresh: float = 0.6,
+        test_nms_thresh: float = 0.5,
         max_detections_per_image: int = 100,
         guided_losses: GuidedLosses | None = None,
         pixel_mean: Sequence[float],
@@ -203,16 +162,10 @@ class ATSSBase(PyramidDetector):
     ) -> None:
         """
         Args:
-            anchor_generator: one square anchor per position.
             num_classes: K, without background.
-            topk: see :func:`~sepc.methods.atss.atss_assign`.
-            box_loss_weight: of the GIoU loss.
             guided_losses: see :class:`PyramidDetector`.
 
         Other arguments mean the same as in Detectron2's ``RetinaNet``.
-
-        Raises:
-            ValueError: if there is not one anchor per position.
         """
         super().__init__(
             backbone,
@@ -222,162 +175,11 @@ class ATSSBase(PyramidDetector):
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
         )
-        if set(anchor_generator.num_anchors) != {1}:
-            raise ValueError(
-                f"expected one anchor per position, got {anchor_generator.num_anchors} by level"
-            )
-        self.anchor_generator = anchor_generator
         self.num_classes = num_classes
-        self.topk = topk
-        self.box_loss_weight = box_loss_weight
         self.test_score_thresh = test_score_thresh
         self.test_topk_candidates = test_topk_candidates
         self.test_nms_thresh = test_nms_thresh
         self.max_detections_per_image = max_detections_per_image
-
-    def losses(self, predictions: list[Tensor], targets: LabeledAnchors) -> dict[str, Tensor]:
-        """Losses by name, from the predictions of all levels, each (N, R, its D)."""
-        raise NotImplementedError
-
-    def boxes(self, anchors: Tensor, predictions: Sequence[Tensor], stride: int) -> Tensor:
-        """Boxes (P, 4) of positions of one level, from anchors (P, 4) and predictions (P, D)."""
-        raise NotImplementedError
-
-    def scores(self, predictions: Sequence[Tensor]) -> Tensor:
-        """Scores (..., K) of one level, from its predictions (..., D); 0 below the threshold."""
-        raise NotImplementedError
-
-    def assign(
-        self, anchors: Tensor, gt_boxes: Tensor, per_level: list[int], valid: Tensor
-    ) -> Tensor:
-        """Assignment (R,) of the anchors of one image to its ground truth, see ``Assign``."""
-        return atss_assign(anchors, gt_boxes, per_level, topk=self.topk, valid=valid)
-
-    def training_losses(
-        self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
-    ) -> dict[str, Tensor]:
-        targets = self._label(predictions, images.image_sizes, gt_instances)
-        flat = flatten_levels(predictions, self.prediction_dims)
-        return self.losses([torch.cat(levels, dim=1) for levels in flat], targets)
-
-    def positives(
-        self, predictions: Sequence[list[Tensor]], image_size: tuple[int, int], gt: Instances
-    ) -> Positives:
-        targets = self._label(predictions, [image_size], [gt])
-        return Positives.of_assignment(targets.assignment[0], targets.per_level)
-
-    def _label(
-        self,
-        predictions: Sequence[list[Tensor]],
-        image_sizes: Sequence[tuple[int, int]],
-        gt_instances: Sequence[Instances],
-    ) -> LabeledAnchors:
-        return label_anchors(
-            self.anchor_generator,
-            predictions[0],
-            image_sizes,
-            gt_instances,
-            assign=self.assign,
-            num_classes=self.num_classes,
-            divisibility=self.backbone.size_divisibility,
-        )
-
-    def predict_levels(self, predictions: Sequence[list[Tensor]]) -> list[LevelPredictions]:
-        def decoder(stride: int) -> Callable[..., Tensor]:
-            return lambda anchors, *outputs: self.boxes(anchors, outputs, stride)
-
-        flat = flatten_levels(predictions, self.prediction_dims)
-        anchors = lay_anchors(self.anchor_generator, predictions[0])
-        return [
-            LevelPredictions(self.scores(outputs), own, outputs, decoder(stride))
-            for outputs, own, stride in zip(
-                zip(*flat, strict=True), anchors, self.anchor_generator.strides, strict=True
-            )
-        ]
-
-
-class LabeledAnchors(NamedTuple):
-    """Anchors of a batch and what each is to predict; see :mod:`sepc.methods`.
-
-    Attributes:
-        anchors: (R, 4).
-        strides: (R,), of the level of each anchor.
-        per_level: L numbers of anchors that sum to R.
-        assignment: (N, R).
-        labels: (N, R).
-        boxes: (N, R, 4).
-    """
-
-    anchors: Tensor
-    strides: Tensor
-    per_level: list[int]
-    assignment: Tensor
-    labels: Tensor
-    boxes: Tensor
-
-
-def label_anchors(
-    generator: DefaultAnchorGenerator,
-    maps: Sequence[Tensor],
-    image_sizes: Sequence[tuple[int, int]],
-    gt_instances: Sequence[Instances],
-    *,
-    assign: Assign,
-    num_classes: int,
-    divisibility: int,
-) -> LabeledAnchors:
-    """Anchors of a batch with their labels; those on the padding are ignored.
-
-    As in the reference codebases an image counts with its own padding, up to the next multiple of
-    ``divisibility``.
-
-    Args:
-        generator: of one anchor per position.
-        maps: L, of the sizes on which the anchors are laid.
-        image_sizes: N times height and width.
-        gt_instances: N, with ``gt_boxes`` and ``gt_classes``.
-        assign: which anchor belongs to which ground truth of an image.
-        num_classes: K.
-        divisibility: of the sizes of images by themselves, in pixels.
-    """
-    levels = lay_anchors(generator, maps)
-    per_level = [len(x) for x in levels]
-    anchors = torch.cat(levels)
-    strides = torch.cat(
-        [x.new_full((len(x),), s) for x, s in zip(levels, generator.strides, strict=True)]
-    )
-    found = []
-    for image_size, gt in zip(image_sizes, gt_instances, strict=True):
-        height, width = (_round_up(side, divisibility) for side in image_size)
-        valid = torch.cat(
-            [
-                cells_on_image((x.shape[2], x.shape[3]), stride, (height, width), device=x.device)
-                for x, stride in zip(maps, generator.strides, strict=True)
-            ]
-        )
-        boxes = gt.gt_boxes.tensor
-        assignment = assign(anchors, boxes, per_level, valid).masked_fill(~valid, IGNORED)
-        labels, matched = anchor_targets(assignment, boxes, gt.gt_classes, num_classes=num_classes)
-        found.append((assignment, labels, matched))
-    assignments, labels, matched = (torch.stack(x) for x in zip(*found, strict=True))
-    return LabeledAnchors(anchors, strides, per_level, assignments, labels, matched)
-
-
-def _round_up(side: int, divisibility: int) -> int:
-    return -(-side // divisibility) * divisibility if divisibility > 1 else side
-
-
-def lay_anchors(generator: DefaultAnchorGenerator, maps: Sequence[Tensor]) -> list[Tensor]:
-    """Anchors of L maps, L tensors (Rl, 4), with sizes that ``torch.export`` follows.
-
-    The generator itself counts in pixels, from which the number of cells has to be derived.
-    """
-    return [
-        grid_anchors(cell_anchors + generator.offset * stride, (x.shape[-2], x.shape[-1]), stride)
-        for cell_anchors, stride, x in zip(
-            generator.cell_anchors, generator.strides, maps, strict=True
-        )
-    ]
 
 
 def flatten_levels(

@@ -11,15 +11,10 @@ from torch.nn import functional as F
 
 from ...methods.fcos import fcos_assign
 from ...methods.targets import anchor_targets
-from .base import (
-    LevelPredictions,
-    Positives,
-    PyramidDetector,
-    flatten_levels,
-    lay_anchors,
-    scores_above,
-)
+from .base import LevelPredictions, PyramidDetector, flatten_levels, scores_above
 from .dense_losses import dense_losses
+from .labels import lay_anchors
+from .positives import Positives
 
 
 class FCOS(PyramidDetector, meta_arch.FCOS):

@@ -8,7 +8,9 @@ from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
 from ...methods.free_anchor import anchor_bags, free_anchor_losses
-from .base import Positives, flatten_levels, lay_anchors
+from .base import flatten_levels
+from .labels import lay_anchors
+from .positives import Positives
 from .retinanet import RetinaNet
 
 

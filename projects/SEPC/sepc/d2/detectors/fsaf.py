@@ -10,24 +10,16 @@ from detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-from ...layers import GuidedLosses
 from ...methods.fsaf import FSAFLosses, decode_btlr, fsaf_assign, fsaf_losses
 from ...methods.targets import BACKGROUND
 from ..mmdet1 import InclusiveBoxes
-from .base import (
-    LabeledAnchors,
-    LevelPredictions,
-    Positives,
-    PyramidDetector,
-    flatten_levels,
-    label_anchors,
-    lay_anchors,
-    scores_above,
-)
+from .base import LevelPredictions, StandaloneDetector, flatten_levels, scores_above
+from .labels import LabeledAnchors, label_anchors, lay_anchors
+from .positives import Positives
 from .retinanet import RetinaNet
 
 
-class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
+class FSAF(StandaloneDetector, InclusiveBoxes, DenseDetector):
     """FSAF with the anchor-free branch alone, as the authors of SEPC train it.
 
     Its head is a :class:`.heads.SEPCHead` with ``box_bias=1``, so that the ReLU starts open.
@@ -38,43 +30,29 @@ class FSAF(PyramidDetector, InclusiveBoxes, DenseDetector):
     def __init__(
         self,
         *,
-        backbone: nn.Module,
-        head: nn.Module,
-        head_in_features: Sequence[str] | None = None,
-        num_classes: int,
-        test_score_thresh: float = 0.05,
-        test_topk_candidates: int = 1000,
-        test_nms_thresh: float = 0.5,
-        max_detections_per_image: int = 100,
         inclusive_boxes: bool = False,
-        guided_losses: GuidedLosses | None = None,
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-        **branch: Any,
+        pos_scale: float = 0.2,
+        neg_scale: float = 0.2,
+        focal_loss_alpha: float = 0.25,
+        focal_loss_gamma: float = 2.0,
+        **kwargs: Any,
     ) -> None:
         """
         Args:
-            branch: other arguments of :class:`AnchorFreeBranch`.
-
-        The rest means the same as in :class:`.retinanet.RetinaNet`.
+            inclusive_boxes: see :class:`~sepc.d2.mmdet1.InclusiveBoxes`.
+            pos_scale, neg_scale, focal_loss_alpha, focal_loss_gamma: see :class:`AnchorFreeBranch`.
+            kwargs: see :class:`.base.StandaloneDetector`.
         """
-        super().__init__(
-            backbone,
-            head,
-            head_in_features,
-            guided_losses=guided_losses,
-            pixel_mean=pixel_mean,
-            pixel_std=pixel_std,
-        )
-        self.num_classes = num_classes
+        super().__init__(**kwargs)
         self.inclusive_boxes = inclusive_boxes
         self.anchor_free = AnchorFreeBranch(
-            strides=_strides(self), num_classes=num_classes, **branch
+            strides=_strides(self),
+            num_classes=self.num_classes,
+            pos_scale=pos_scale,
+            neg_scale=neg_scale,
+            focal_loss_alpha=focal_loss_alpha,
+            focal_loss_gamma=focal_loss_gamma,
         )
-        self.test_score_thresh = test_score_thresh
-        self.test_topk_candidates = test_topk_candidates
-        self.test_nms_thresh = test_nms_thresh
-        self.max_detections_per_image = max_detections_per_image
 
     def training_losses(
         self, images: ImageList, predictions: Sequence[list[Tensor]], gt_instances: list[Instances]
@@ -202,7 +180,7 @@ class AnchorFreeBranch(nn.Module):
                 (N, 4, Hl, Wl).
             images: N, padded.
             gt_instances: N.
-            divisibility: see :func:`.base.label_anchors`.
+            divisibility: see :func:`.labels.label_anchors`.
         """
         losses, _ = self.losses_of_anchors(
             predictions, images.image_sizes, gt_instances, divisibility=divisibility

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from ...methods.gfl import decode_distributions, gfl_losses
-from .base import ATSSBase, LabeledAnchors, process_average, scores_above
+from .atss_base import ATSSBase
+from .base import process_average, scores_above
+from .labels import LabeledAnchors
 
 
 class GFL(ATSSBase):
@@ -29,7 +31,7 @@ class GFL(ATSSBase):
             num_bins: B, the largest distance from the center of an anchor to a side, in strides.
             quality_focal_loss_beta: see :func:`~sepc.methods.gfl.quality_focal_loss`.
             distribution_loss_weight: of the distribution focal loss.
-            kwargs: see :class:`.base.ATSSBase`.
+            kwargs: see :class:`.atss_base.ATSSBase`.
         """
         super().__init__(**kwargs)
         self.quality_focal_loss_beta = quality_focal_loss_beta

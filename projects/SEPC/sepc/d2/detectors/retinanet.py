@@ -10,15 +10,10 @@ from torch import Tensor
 
 from ...methods.targets import BACKGROUND
 from ..mmdet1 import InclusiveBoxes
-from .base import (
-    LevelPredictions,
-    Positives,
-    PyramidDetector,
-    flatten_levels,
-    lay_anchors,
-    scores_above,
-)
+from .base import LevelPredictions, PyramidDetector, flatten_levels, scores_above
 from .dense_losses import dense_losses
+from .labels import lay_anchors
+from .positives import Positives
 
 
 class RetinaNet(PyramidDetector, InclusiveBoxes, meta_arch.RetinaNet):
