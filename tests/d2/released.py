@@ -1,19 +1,15 @@
 """Helpers for the tests of released detectors and of the tool that converts their weights."""
 
-import importlib.util
-
 import torch
 from detectron2.config import LazyCall, instantiate
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 
-from .helpers import CONFIGS, ROOT, config_of
+from sepc.jobs import convert as convert_tool
+
+from .helpers import CONFIGS, config_of
 
 RELEASED = CONFIGS / "released"
-
-_spec = importlib.util.spec_from_file_location("convert", ROOT / "tools" / "convert_checkpoint.py")
-convert_tool = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(convert_tool)
 
 
 def released_config(name, *overrides):
