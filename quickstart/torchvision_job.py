@@ -14,9 +14,11 @@ from torch import Tensor
 from torchvision.models.detection import RetinaNet
 
 from sepc.checkpoint.reading import read_data
+from sepc.checkpoint.writing import write_data
 from sepc.export import Agreement, export_onnx, join_names
 from sepc.files import atomic_write
 from sepc.learning_rate import lr_factor
+from sepc.metrics import append_rows, rewind_metrics
 from sepc.signals import StopSignals
 from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
 
@@ -64,7 +66,7 @@ def _train(settings: Settings, stop: StopSignals) -> None:
     if checkpoint.exists():
         start = _restore(checkpoint, parts)
         print(f"continuing after {start} of {settings.iterations} iterations", flush=True)
-    _drop_rows(settings, start)
+    rewind_metrics(settings.metrics, start)
 
     began = time.perf_counter()
     for iteration in range(start, settings.iterations):
@@ -79,33 +81,21 @@ def _train(settings: Settings, stop: StopSignals) -> None:
         if last or done % EVAL_PERIOD == 0:
             losses |= _evaluate(model, val, settings)
         if done % LOG_PERIOD == 0 or last or "bbox/AP" in losses:
-            with settings.metrics.open("a") as file:
-                file.write(json.dumps({"iteration": iteration, **losses}) + "\n")
+            append_rows(settings.metrics, [{"iteration": iteration, **losses}])
         if last or done % CHECKPOINT_PERIOD == 0 or stop.received:
             state = {name: part.state_dict() for name, part in parts.items()}
-            with atomic_write(checkpoint) as partial:
-                torch.save({**state, "iteration": done}, partial)
+            write_data({**state, "iteration": done}, checkpoint)
         if stop.received:
             raise _stopped(stop.received)
     if not settings.results.exists():  # all trained, but stopped before the evaluation was done
         _evaluate(model, val, settings)
-    with atomic_write(settings.weights) as partial:
-        torch.save(model.state_dict(), partial)
+    write_data(model.state_dict(), settings.weights)
 
 
 def _stopped(signum: int) -> KeyboardInterrupt:
     error = KeyboardInterrupt()
     error.signum = signum  # type: ignore[attr-defined]  # for the exit status
     return error
-
-
-def _drop_rows(settings: Settings, start: int) -> None:
-    """Drop metrics that will be written again: of iterations after the checkpoint."""
-    if settings.metrics.exists():
-        rows = settings.metrics.read_text().splitlines(keepends=True)
-        kept = [x for x in rows if x.endswith("\n") and json.loads(x)["iteration"] < start]
-        with atomic_write(settings.metrics) as partial:
-            partial.write_text("".join(kept))
 
 
 def _step(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sepc.metrics import append_rows, read_rows
+from sepc.metrics import append_rows, read_rows, rewind_metrics
 from sepc.visualize.curves import read_metrics
 
 DAMAGED = [
@@ -30,3 +30,25 @@ def test_error_names_the_file(tmp_path):
     with pytest.raises(IsADirectoryError) as error:
         append_rows(tmp_path, [])
     assert error.value.filename == str(tmp_path)
+
+
+def test_rewind_metrics(tmp_path):
+    path = tmp_path / "metrics.json"
+    lines = [f'{{"iteration": {i}, "loss": 1.0}}\n' for i in (1, 3, 5)]
+    path.write_text("".join(lines) + '{"iteration": 7, "lo')
+    rewind_metrics(path, 4)
+    assert path.read_text() == "".join(lines[:2])
+    rewind_metrics(path, 0)
+    assert not path.exists()
+    assert (tmp_path / "metrics.json.old").read_text() == "".join(lines[:2])
+    rewind_metrics(path, 0)  # nothing there is fine
+
+
+def test_rewind_keeps_the_last_evaluation_of_a_training_that_goes_on(tmp_path):
+    path = tmp_path / "metrics.json"
+    rows = ['{"iteration": 3, "total_loss": 1.0}\n', '{"iteration": 4, "bbox/AP": 1.0}\n']
+    path.write_text("".join(rows) + '{"iteration": 4, "total_loss": 1.0}\n[1]\n')
+    rewind_metrics(path, 4, ended=True)
+    assert path.read_text() == "".join(rows)
+    rewind_metrics(path, 4)
+    assert path.read_text() == rows[0]

@@ -220,28 +220,6 @@ def test_hint_of_the_warning_works():
         assert isinstance(instantiate(cfg.model.head).trunk.cls_branch.norm.shared, kind)
 
 
-def test_rewind_metrics(tmp_path):
-    path = tmp_path / "metrics.json"
-    lines = [f'{{"iteration": {i}, "loss": 1.0}}\n' for i in (1, 3, 5)]
-    path.write_text("".join(lines) + '{"iteration": 7, "lo')
-    engine.rewind_metrics(str(path), 4)
-    assert path.read_text() == "".join(lines[:2])
-    engine.rewind_metrics(str(path), 0)
-    assert not path.exists()
-    assert (tmp_path / "metrics.json.old").read_text() == "".join(lines[:2])
-    engine.rewind_metrics(str(path), 0)  # nothing there is fine
-
-
-def test_rewind_keeps_the_last_evaluation_of_a_training_that_goes_on(tmp_path):
-    path = tmp_path / "metrics.json"
-    rows = ['{"iteration": 3, "total_loss": 1.0}\n', '{"iteration": 4, "bbox/AP": 1.0}\n']
-    path.write_text("".join(rows) + '{"iteration": 4, "total_loss": 1.0}\n[1]\n')
-    engine.rewind_metrics(str(path), 4, ended=True)
-    assert path.read_text() == "".join(rows)
-    engine.rewind_metrics(str(path), 4)
-    assert path.read_text() == rows[0]
-
-
 ODD = [
     "a\nb",
     "it's",

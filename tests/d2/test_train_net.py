@@ -13,7 +13,7 @@ from detectron2.engine import default_argument_parser
 
 import train_net
 from sepc.d2.detectors.retinanet import RetinaNet
-from sepc.d2.engine import averaging
+from sepc.d2.engine import averaging, join_torchrun
 from sepc.metrics import read_rows
 
 from .helpers import CONFIGS, ROOT, tiny_overrides
@@ -313,9 +313,9 @@ def test_checkpoint_of_another_model(trained, tmp_path, capsys):
     assert "fpn_lateral3.bias: expected (4,), got (8,)" in capsys.readouterr().err
 
 
-def command(*arguments, **environment):
+def command(*arguments, program=(sys.executable,), **environment):
     return subprocess.run(
-        [sys.executable, str(ROOT / "train_net.py"), *map(str, arguments)],
+        [*program, str(ROOT / "train_net.py"), *map(str, arguments)],
         env=os.environ
         | {"PYTHONPATH": str(ROOT / "projects" / "SEPC"), "OMP_NUM_THREADS": "1"}
         | environment,
@@ -332,8 +332,16 @@ def test_missing_config_file_from_the_shell():
     assert "Traceback" not in result.stderr
 
 
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CPU processes need a machine without GPU")
-def test_two_processes_on_the_cpu(tiny_data, tmp_path):
+@pytest.mark.parametrize(
+    ("program", "flags"),
+    [([sys.executable], ["--num-gpus", 2, "--dist-url", "auto"]), (TORCHRUN, [])],
+    ids=["own", "torchrun"],
+)
+def test_two_processes_on_the_cpu(program, flags, tiny_data, tmp_path):
     (tmp_path / "shapes").symlink_to(tiny_data)
     overrides = tiny_overrides(
         tmp_path / "out",
@@ -343,11 +351,18 @@ def test_two_processes_on_the_cpu(tiny_data, tmp_path):
             "train.max_iter": 2,
         },
     )
-    arguments = ["--config-file", CONFIG, "--num-gpus", 2, "--dist-url", "auto"]
+    arguments = ["--config-file", CONFIG, *flags]
     overrides += ["+model.head.trunk.norm=SyncBN", "train.accumulate=2"]
-    result = command(*arguments, *overrides, DETECTRON2_DATASETS=str(tmp_path))
+    result = command(*arguments, *overrides, program=program, DETECTRON2_DATASETS=str(tmp_path))
     assert result.returncode == 0, result.stderr[-3000:]
     assert "image(s) per process" not in result.stdout
     state = torch.load(tmp_path / "out" / "model_final.pth", weights_only=True)
     assert len(state["trainer"]["processes"]) == 2
     assert "World size: 2" in (tmp_path / "out" / "log.txt").read_text()
+
+
+def test_flags_that_torchrun_has_itself(monkeypatch):
+    assert not join_torchrun(num_gpus=1, num_machines=1)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    with pytest.raises(ValueError, match=r"expected its --nproc-per-node .* got --num-gpus 4"):
+        join_torchrun(num_gpus=4, num_machines=1)

@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,8 @@ from sepc.calibration import ClassCalibration, ScoreCalibration  # noqa: E402
 from sepc.calibration.calibrators import Linear  # noqa: E402
 from sepc.d2.engine import evaluate  # noqa: E402
 from sepc.export import load_exported  # noqa: E402
+
+from ..without import TORCH, run_without  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,23 +132,8 @@ def test_precision_table(run, onnx_file, tmp_path, capsys, monkeypatch):
     assert min(rows.values()) > 0.5 * rows["float32, PyTorch"]
 
 
-WITHOUT_TORCH = """
-import runpy, sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "torchvision", "detectron2", "onnx"):
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Blocked())
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
 def serve(*arguments):
-    command = [sys.executable, "-c", WITHOUT_TORCH, str(ROOT / "examples" / "serve_onnx.py")]
-    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
+    return run_without(TORCH, ROOT / "examples" / "serve_onnx.py", *arguments)
 
 
 def test_example_serves_a_file_without_torch(onnx_file, four_images, tmp_path):

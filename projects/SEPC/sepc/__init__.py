@@ -21,10 +21,10 @@ first used: :mod:`sepc.export.preprocess` needs neither. The Detectron2 binding 
 the torchvision binding :mod:`sepc.tv`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import moved
+from .lazy import lazy_names
 
 if TYPE_CHECKING:
     from .checkpoint import convert_state_dict
@@ -46,17 +46,18 @@ __all__ = [
     "optimize_for_inference",
 ]
 
-_ELSEWHERE = {"convert_state_dict": "checkpoint", "optimize_for_inference": "inference"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name, or the module that has it, when it is first used (PEP 562)."""
-    if name in __all__:
-        return getattr(import_module(f"sepc.{_ELSEWHERE.get(name, 'layers')}"), name)
-    if name in ("checkpoint", "inference", "layers"):
-        return import_module(f"sepc.{name}")
-    raise AttributeError(f"module 'sepc' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "checkpoint": ("convert_state_dict",),
+        "inference": ("optimize_for_inference",),
+        "layers": (
+            "SEPC",
+            "DeformConv2d",
+            "PyramidConv",
+            "PyramidConvStack",
+            "PyramidNorm",
+            "build_sepc",
+        ),
+    },
+)

@@ -1,12 +1,15 @@
 """Rows of a ``metrics.json``, as Detectron2 writes it: a JSON object with an iteration per line."""
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .files import errors_named
+from .files import atomic_write, errors_named
+
+logger = logging.getLogger(__name__)
 
 
 def parse_row(line: str) -> dict[str, Any] | None:
@@ -51,3 +54,35 @@ def append_rows(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) ->
         file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def rewind_metrics(path: str | os.PathLike[str], start_iter: int, *, ended: bool = False) -> None:
+    """Make a ``metrics.json`` fit a training that starts at iteration ``start_iter``.
+
+    What was written at or after it will be repeated and goes, and so do lines that a crash left
+    incomplete. At 0 the whole file is set aside as ``metrics.json.old``.
+
+    Args:
+        path: of the file; there may be none.
+        start_iter: the first iteration to be trained.
+        ended: whether a training has ended at ``start_iter`` and goes on now: its last evaluation,
+            which has this number and no losses, stays.
+    """
+    if not os.path.isfile(path):
+        return
+    if start_iter == 0:
+        os.replace(path, f"{os.fspath(path)}.old")
+        return
+    kept, damaged = [], 0
+    for line in read_lines(path):
+        row = parse_row(line)
+        if row is None:
+            damaged += 1
+        elif row["iteration"] < start_iter or (
+            ended and row["iteration"] == start_iter and "total_loss" not in row
+        ):
+            kept.append(line)
+    if damaged:
+        logger.warning(f"{path}: dropped {damaged} incomplete line(s)")
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(kept)

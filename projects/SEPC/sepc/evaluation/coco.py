@@ -1,12 +1,18 @@
-"""COCO's matching of detections and objects, from the content of its files."""
+"""COCO's matching of detections and objects, from the content of its files.
+
+pycocotools is imported by what matches: the demo, which applies a calibration, has none to do.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
 
 
 def match_boxes(
@@ -29,6 +35,8 @@ def match_boxes(
         the evaluation after ``evaluate()``; ``evalImgs`` holds the matches, one entry per class
         and image, with the numbers as ids.
     """
+    from pycocotools.cocoeval import COCOeval
+
     shared = {key: content[key] for key in ("images", "categories")}
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(
@@ -68,6 +76,8 @@ def _numbered(boxes: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _index(dataset: dict[str, Any]) -> COCO:
+    from pycocotools.coco import COCO
+
     coco = COCO()
     coco.dataset = dataset
     coco.createIndex()

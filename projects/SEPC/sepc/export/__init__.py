@@ -1,7 +1,8 @@
 """Detectors as files that run elsewhere; torch is imported when a name that needs it is used."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .check import Agreement, ExportError, check_detections, compare_detections
@@ -9,12 +10,6 @@ if TYPE_CHECKING:
     from .exported import ExportedDetector, load_exported
     from .signature import FORMATS, Signature, join_names, split_names
 
-_MODULES = {
-    "check": ("Agreement", "ExportError", "check_detections", "compare_detections"),
-    "export": ("export_detector", "export_onnx"),
-    "exported": ("ExportedDetector", "load_exported"),
-    "signature": ("FORMATS", "Signature", "join_names", "split_names"),
-}
 __all__ = [
     "FORMATS",
     "Agreement",
@@ -30,14 +25,12 @@ __all__ = [
     "split_names",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562)."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "check": ("Agreement", "ExportError", "check_detections", "compare_detections"),
+        "export": ("export_detector", "export_onnx"),
+        "exported": ("ExportedDetector", "load_exported"),
+        "signature": ("FORMATS", "Signature", "join_names", "split_names"),
+    },
+)

@@ -1,26 +1,31 @@
-"""Exported detectors of any format, loaded and run."""
+"""Exported detectors of any format, loaded and run.
+
+torch is imported where tensors come in or go out: :class:`OnnxFile` needs none.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
 import pickle
 import struct
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torchvision  # noqa: F401  # its operators: nms, deform_conv2d, roi_align
-from torch import Tensor
 
 from .preprocess import check_outputs
 from .signature import ANY, INPUT_NAME, OUTPUT_NAMES, OWNERS, Signature, check_metadata, split_names
 
-METADATA_FILE = "sepc.json"
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Run = Callable[[Tensor], Sequence[Tensor]]
+METADATA_FILE = "sepc.json"
 
 
 class ExportedDetector:
@@ -33,7 +38,9 @@ class ExportedDetector:
         class_names: K names; empty if the file has none.
     """
 
-    def __init__(self, run: Run, format: str, metadata: dict[str, str]) -> None:
+    def __init__(
+        self, run: Callable[[Tensor], Sequence[Tensor]], format: str, metadata: dict[str, str]
+    ) -> None:
         check_metadata(metadata)
         self._run = run
         self.format = format
@@ -50,6 +57,8 @@ class ExportedDetector:
         Raises:
             ValueError: for images that the file does not take, or outputs that are no detections.
         """
+        import torch
+
         self.signature.check(images)
         with torch.no_grad():
             outputs = self._run(images)
@@ -129,7 +138,9 @@ def program_kind(path: str | os.PathLike[str]) -> str | None:
 
 
 class OnnxFile:
-    """ONNX file in ONNX Runtime, on the CPU with as many threads as torch has.
+    """ONNX file in ONNX Runtime, on the CPU, with as many threads as torch has where it is loaded.
+
+    Elsewhere with ``OMP_NUM_THREADS`` of them, as torch would; without it, one for each core.
 
     Attributes:
         metadata: texts of the file.
@@ -147,7 +158,7 @@ class OnnxFile:
             raise ValueError(f"expected an ONNX file, got the {kind} file {self._path}")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it logs as an error, it raises as well
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = _num_threads()
         with self._one_line():
             self._session = onnxruntime.InferenceSession(
                 self._path, options, providers=["CPUExecutionProvider"]
@@ -177,7 +188,17 @@ class OnnxFile:
             raise ValueError(f"{self._path} can't be run in ONNX Runtime: {reason}") from error
 
 
+def _num_threads() -> int:
+    """Number of threads to use, 0 for ONNX Runtime's own choice."""
+    if "torch" in sys.modules:
+        return sys.modules["torch"].get_num_threads()
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() else 0
+
+
 def _load_onnx(path: Path) -> ExportedDetector:
+    import torch
+
     file = OnnxFile(path)
     names = [x.name for x in file.outputs]
 
@@ -188,6 +209,9 @@ def _load_onnx(path: Path) -> ExportedDetector:
 
 
 def _load_torchscript(path: Path) -> ExportedDetector:
+    import torch
+    import torchvision  # noqa: F401  # its operators: nms, deform_conv2d, roi_align
+
     files = {METADATA_FILE: ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that TorchScript is deprecated
@@ -197,6 +221,9 @@ def _load_torchscript(path: Path) -> ExportedDetector:
 
 
 def _load_torch_export(path: Path) -> ExportedDetector:
+    import torch
+    import torchvision  # noqa: F401  # as above
+
     files = {METADATA_FILE: ""}
     with path.open("rb") as file:  # by name torch wants a suffix
         program = torch.export.load(file, extra_files=files)

@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Changes when a reader of older files would go wrong.
 FORMAT_VERSION = 1
@@ -82,7 +82,7 @@ class Signature:
         fits = images.dim() == len(expected) and all(
             isinstance(e, str) or e == size for e, size in zip(expected, images.shape, strict=True)
         )
-        if not fits or images.dtype != torch.uint8:
+        if not fits or str(images.dtype) != "torch.uint8":
             text = ", ".join(map(str, expected))
             raise ValueError(
                 f"expected uint8 pixels of shape ({text}), "

@@ -170,7 +170,8 @@ def signal_children(signum: int) -> None:
 def main(args: argparse.Namespace) -> int:
     """Train in as many processes as are asked for; return the exit status."""
     with exit_on_error(ValueError):
-        processes = engine.number_of_processes(args.num_gpus)
+        joined = engine.join_torchrun(num_gpus=args.num_gpus, num_machines=args.num_machines)
+        processes = 1 if joined else engine.number_of_processes(args.num_gpus)
     alone = processes * args.num_machines == 1
     with contextlib.nullcontext() if alone else passing_on(signal_children) as passed:
         try:

@@ -8,6 +8,7 @@ Training processes other than the main one get its running statistics, which the
 evaluation.
 """
 
+from ...metrics import rewind_metrics
 from .averaging import averaged_weights, evaluate_training
 from .bad_images import BadImageError
 from .checkpoint import Checkpointer, PeriodicCheckpointer
@@ -15,7 +16,7 @@ from .config import build, default_output_dir, load_config
 from .data_stream import TrainingStream, build_test_loader, build_train_loader, use_own_loaders
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
-from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter, rewind_metrics
+from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter
 from .resume import Settings, continue_or_start
 from .setup import (
     amp_dtype,
@@ -29,6 +30,7 @@ from .setup import (
     use_available_device,
     warn_small_batch,
 )
+from .torchrun import join_torchrun
 from .trainer import Trainer
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "evaluate",
     "evaluate_training",
     "has_test_data",
+    "join_torchrun",
     "load_config",
     "make_up_evaluation",
     "number_of_processes",

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from ...metrics import append_rows
 from ...signals import StopSignals, stops_blocked
+from ..coco_evaluator import check_faster_coco_eval
 from .agreement import highest
 from .bad_images import BadImage, BadImages, usable
 from .hooks import TrainingStopped
@@ -41,13 +42,18 @@ def check_evaluation(cfg: DictConfig) -> None:
     """Check that the evaluator of a config has one data set to score, and give it its name.
 
     Raises:
-        ValueError: if it has several: COCO's metrics are those of one annotation file.
+        ValueError: if it has several: COCO's metrics are those of one annotation file; or if it
+            wants a package that is not installed.
     """
     if not has_test_data(cfg):
         cfg.dataloader.evaluator = None  # it may refer to the test set that is not there
         return
     evaluator = cfg.dataloader.evaluator
-    names = evaluator.get("dataset_name") if isinstance(evaluator, DictConfig) else None
+    if not isinstance(evaluator, DictConfig):
+        return
+    if evaluator.get("faster_coco_eval"):
+        check_faster_coco_eval()
+    names = evaluator.get("dataset_name")
     if not isinstance(names, ListConfig):
         return
     if len(names) != 1:

@@ -1,6 +1,5 @@
-"""Writers of the metrics of a training, and what a resume makes of those before it."""
+"""Writers of the metrics of a training."""
 
-import logging
 import os
 from collections import defaultdict
 from typing import Any
@@ -8,10 +7,8 @@ from typing import Any
 from detectron2.engine import hooks
 from detectron2.utils.events import EventWriter, TensorboardXWriter, get_event_storage
 
-from ...files import atomic_write, errors_named
-from ...metrics import append_rows, parse_row, read_lines, read_rows
-
-logger = logging.getLogger(__name__)
+from ...files import errors_named
+from ...metrics import append_rows, read_rows
 
 
 class MetricsWriter(EventWriter):
@@ -67,38 +64,6 @@ class TensorBoardWriter(TensorboardXWriter):
     def close(self) -> None:
         with errors_named(self._folder):
             super().close()
-
-
-def rewind_metrics(path: str, start_iter: int, *, ended: bool = False) -> None:
-    """Make a ``metrics.json`` fit a training that starts at iteration ``start_iter``.
-
-    What was written at or after it will be repeated and goes, and so do lines that a crash left
-    incomplete. At 0 the whole file is set aside as ``metrics.json.old``.
-
-    Args:
-        path: of the file; there may be none.
-        start_iter: the first iteration to be trained.
-        ended: whether a training has ended at ``start_iter`` and goes on now: its last evaluation,
-            which has this number and no losses, stays.
-    """
-    if not os.path.isfile(path):
-        return
-    if start_iter == 0:
-        os.replace(path, path + ".old")
-        return
-    kept, damaged = [], 0
-    for line in read_lines(path):
-        row = parse_row(line)
-        if row is None:
-            damaged += 1
-        elif row["iteration"] < start_iter or (
-            ended and row["iteration"] == start_iter and "total_loss" not in row
-        ):
-            kept.append(line)
-    if damaged:
-        logger.warning(f"{path}: dropped {damaged} incomplete line(s)")
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(kept)
 
 
 def has_evaluation(path: str, iteration: int) -> bool:
