@@ -2,6 +2,7 @@
 """Train or evaluate a detector of a LazyConfig file, on GPUs of one or many machines or a CPU.
 
     python train_net.py --config-file configs/quickstart/retinanet_sepc.py train.max_iter=500
+    python train_net.py --config-file FILE --data datasets/my_data --show-batches
     python train_net.py --config-file FILE --eval-only train.init_checkpoint=output/model_final.pth
 
 It is Detectron2's own LazyConfig training with the additions of `sepc.d2.engine`. `--eval-only`
@@ -16,13 +17,13 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from detectron2.engine import default_argument_parser, default_setup, hooks, launch
+from detectron2.engine import default_argument_parser, hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
-from detectron2.utils.events import CommonMetricPrinter
-from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException
@@ -30,6 +31,8 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from sepc import optimize_for_inference
 from sepc.d2 import engine
 from sepc.d2.data_check import check_data
+from sepc.d2.datasets import dataset_metadata
+from sepc.d2.own_data import config_for_data
 from sepc.program import exit_on_error
 from sepc.signals import passing_on
 
@@ -38,7 +41,12 @@ logger = logging.getLogger("sepc.train_net")
 
 def prepare(args: argparse.Namespace) -> DictConfig:
     """Load the config, and check all that can be checked before a model is built."""
-    cfg = engine.load_config(args.config_file, args.opts)
+    notes: list[str] = []
+    if folder := vars(args).get("data"):
+        processes = engine.number_of_processes(args.num_gpus) * args.num_machines
+        cfg, notes = config_for_data(args.config_file, args.opts, folder, processes=processes)
+    else:
+        cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
     if args.eval_only and not engine.has_test_data(cfg):
@@ -47,15 +55,17 @@ def prepare(args: argparse.Namespace) -> DictConfig:
         raise ValueError("train.winograd: expected False, as it is for inference now, got True")
     engine.check_evaluation(cfg)
     check_data(cfg, training=not args.eval_only, show_progress=comm.is_main_process())
+    cfg.datasets = engine.paths_of(cfg)
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
     folder = cfg.train.output_dir = engine.check_output_dir(cfg.train.output_dir)
     if comm.is_main_process() and not args.eval_only:
         engine.claim_output_dir(folder)
-    default_setup(cfg, args)
-    setup_logger(folder, distributed_rank=comm.get_rank(), name="sepc")
+    engine.set_up(cfg, args)
     engine.stop_on_full_disk(os.path.join(folder, "log.txt"))
     if device_note:
         logger.warning(device_note)
+    for note in notes:
+        logger.info(f"From the data: {note}")
     return cfg
 
 
@@ -72,7 +82,10 @@ def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
     return create_ddp_model(model, **ddp)
 
 
-def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, engine.Checkpointer]:
+def build_trainer(
+    cfg: DictConfig, model: nn.Module
+) -> tuple[engine.Trainer, engine.Checkpointer, Callable[..., dict]]:
+    """Build the trainer, its checkpointer, and the evaluation of the model that it trains."""
     settings = engine.Settings(cfg)
     cfg.optimizer.params.model = model
     engine.complete_train_loader(cfg)
@@ -86,16 +99,21 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
     )
     averaged = engine.averaged_weights(cfg, model)
     folder = cfg.train.output_dir
-    checkpointer = engine.Checkpointer(model, folder, settings=settings, trainer=trainer)
+    checkpointer = engine.Checkpointer(
+        model, folder, settings=settings, trainer=trainer, data=engine.DataNote(cfg)
+    )
     if averaged:
         checkpointer.add_checkpointable("averaged", averaged)
+    evaluate = functools.partial(
+        engine.evaluate_training, cfg, model, averaged, best=engine.BestWeights(cfg)
+    )
     keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
     images = cfg.dataloader.train.total_batch_size // comm.get_world_size()
     engine.warn_small_batch(model, images, accumulate=trainer.accumulate)
     writers, late_writers = [], []
     if comm.is_main_process():
         metrics = engine.MetricsWriter(os.path.join(folder, "metrics.json"))
-        writers = [CommonMetricPrinter(cfg.train.max_iter), metrics]
+        writers = [engine.ProgressPrinter(cfg.train.max_iter), metrics]
         late_writers = [metrics, engine.TensorBoardWriter(folder)]
     trainer.register_hooks(
         [
@@ -109,12 +127,12 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
             engine.StopOnSignal(checkpointer, trainer.device),
             engine.EvalHook(
                 cfg.train.eval_period,
-                lambda: engine.evaluate_training(cfg, model, averaged, trainer.stop_signals),
+                lambda: evaluate(trainer.stop_signals, brief=trainer.iter < cfg.train.max_iter),
             ),
             hooks.PeriodicWriter(late_writers, period=cfg.train.log_period),
         ]
     )
-    return trainer, checkpointer
+    return trainer, checkpointer, evaluate
 
 
 def load_or_resume(
@@ -134,6 +152,14 @@ def load_or_resume(
     return start, ended
 
 
+def show_batches(cfg: DictConfig, loader: Any) -> None:
+    path = os.path.join(cfg.train.output_dir, "batches.jpg")
+    names = dataset_metadata(engine.dataset_names(cfg.dataloader.train)).get("thing_classes")
+    order = cfg.dataloader.train.mapper.image_format
+    engine.write_batches(loader, path, class_names=names, image_format=order)
+    logger.info(f"The first images as the model gets them: {path}")
+
+
 def main(args: argparse.Namespace) -> dict:
     """Train, or evaluate and return the metrics."""
     with exit_on_error(ValueError, OSError):
@@ -144,10 +170,10 @@ def main(args: argparse.Namespace) -> dict:
             model = optimize_for_inference(model)
         else:
             model = in_parallel(cfg, model)
-            trainer, checkpointer = build_trainer(cfg, model)
+            trainer, checkpointer, evaluate = build_trainer(cfg, model)
             start, ended = load_or_resume(cfg, checkpointer, resume=args.resume)
-            averaged = checkpointer.checkpointables.get("averaged")
-            evaluate = functools.partial(engine.evaluate_training, cfg, model, averaged)
+            if vars(args).get("show_batches") and comm.is_main_process():
+                show_batches(cfg, trainer.data_loader)
     with exit_on_error(FloatingPointError, engine.BadImageError, OSError):
         if args.eval_only:
             return engine.evaluate(cfg, model)
@@ -158,6 +184,8 @@ def main(args: argparse.Namespace) -> dict:
             return engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended) or evaluate()
         engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended)
         trainer.train(start, cfg.train.max_iter)
+        if comm.is_main_process():
+            engine.write_results(cfg)
     return {}
 
 
@@ -171,8 +199,23 @@ def signal_children(signum: int) -> None:
         sys.exit(128 + signum)
 
 
+def argument_parser() -> argparse.ArgumentParser:
+    parser = default_argument_parser()
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="train on this folder in COCO's layout: what the config has for COCO follows the data",
+    )
+    parser.add_argument(
+        "--show-batches",
+        action="store_true",
+        help="draw the first images with their boxes into the output folder, then train",
+    )
+    return parser
+
+
 def invoke_main() -> None:
-    args = default_argument_parser().parse_args()
+    args = argument_parser().parse_args()
     with exit_on_error(ValueError):
         processes = engine.number_of_processes(args.num_gpus)
     alone = processes * args.num_machines == 1

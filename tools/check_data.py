@@ -5,8 +5,8 @@
     python tools/check_data.py configs/my_data/retinanet_sepc_lite.py --page data.html
 
 A folder has COCO's layout: `annotations/instances_train2017.json` and `train2017/`, the same for
-`val`, or one of both. A config names its data sets, and they are held against its model as well.
-Exit status 2 where something is wrong.
+`val`, or one of both; names without 2017 are found, too. A config names its data sets, and they
+are held against its model as well. Exit status 2 where something is wrong.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sepc.data.coco_layout import coco_files
 from sepc.data.doctor import CocoSet, Diagnosis, diagnose
 from sepc.program import exit_status
 
@@ -36,9 +37,9 @@ def sets_of_folder(folder: Path) -> list[CocoSet]:
     """
     sets = []
     for split in ("train", "val"):
-        file = folder / "annotations" / f"instances_{split}2017.json"
+        file, images = coco_files(folder, split)
         if file.exists():
-            sets.append(CocoSet(split, file, folder / f"{split}2017", split == "val"))
+            sets.append(CocoSet(split, file, images, split == "val"))
     if not sets:
         raise FileNotFoundError(
             f"expected {folder}/annotations/instances_train2017.json or instances_val2017.json"

@@ -12,10 +12,13 @@ from .averaging import averaged_weights, evaluate_training
 from .bad_images import BadImageError
 from .checkpoint import Checkpointer, PeriodicCheckpointer
 from .config import build, default_output_dir, load_config
+from .console import ProgressPrinter, set_up
+from .data_note import DataNote, noted_metadata, paths_of
 from .data_stream import TrainingStream, build_test_loader, build_train_loader, use_own_loaders
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
 from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter, rewind_metrics
+from .results import BestWeights, write_results
 from .resume import Settings, continue_or_start
 from .setup import (
     amp_dtype,
@@ -28,15 +31,19 @@ from .setup import (
     use_available_device,
     warn_small_batch,
 )
+from .show_batches import write_batches
 from .trainer import Trainer
 
 __all__ = [
     "BadImageError",
+    "BestWeights",
     "Checkpointer",
+    "DataNote",
     "EarlyWriter",
     "EvalHook",
     "MetricsWriter",
     "PeriodicCheckpointer",
+    "ProgressPrinter",
     "Settings",
     "StopOnSignal",
     "TensorBoardWriter",
@@ -60,10 +67,15 @@ __all__ = [
     "has_test_data",
     "load_config",
     "make_up_evaluation",
+    "noted_metadata",
     "number_of_processes",
+    "paths_of",
     "rewind_metrics",
+    "set_up",
     "stop_on_full_disk",
     "use_available_device",
     "use_own_loaders",
     "warn_small_batch",
+    "write_batches",
+    "write_results",
 ]
