@@ -7,7 +7,7 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 from detectron2.data.datasets import register_coco_instances
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import Container, DictConfig, OmegaConf
 
 from ..datasets import dataset_metadata
 from .setup import dataset_names
@@ -36,13 +36,15 @@ def register_noted(cfg: DictConfig) -> None:
     Raises:
         ValueError: if a note is no pair of paths.
     """
-    noted = OmegaConf.to_container(cfg.get("datasets") or OmegaConf.create({}))
+    noted = cfg.get("datasets") or {}
+    noted = OmegaConf.to_container(noted) if isinstance(noted, Container) else noted
     if not isinstance(noted, dict):
         raise ValueError(f"datasets: expected paths by the names of data sets, got {noted!r}")
     for name, paths in noted.items():
         given = [paths.get(key) for key in _PATHS] if isinstance(paths, dict) else [None]
         if not all(isinstance(path, str) for path in given):
-            raise ValueError(f"datasets.{name}: expected {' and '.join(_PATHS)}, got {paths!r}")
+            expected = " and ".join(_PATHS)
+            raise ValueError(f"datasets.{name!s}: expected {expected}, got {paths!r}")
         if name not in DatasetCatalog:
             register_coco_instances(name, {}, *given)
 
