@@ -215,8 +215,8 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """Every train_net.py command has flags that exist, and overrides that its config takes."""
     pytest.importorskip("detectron2")
     from detectron2.data import DatasetCatalog
-    from detectron2.engine import default_argument_parser
 
+    from sepc.commands.train import parse_args
     from sepc.d2.engine import load_config
 
     readers_config(tmp_path)
@@ -225,7 +225,7 @@ def test_commands_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert len(found) >= 10
     try:
         for command in found:
-            args = default_argument_parser().parse_args(command[2:])
+            args = parse_args(command[2:])
             cfg = load_config(args.config_file, args.opts)
             assert cfg.model.head
     finally:
@@ -285,11 +285,26 @@ def sources_of(module: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def sources_of_tool(path: str) -> str:
+    """The text of a file with a program, or that of the command which it starts."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    started = re.search(r"^from sepc\.commands\.(\w+) import", text, re.MULTILINE)
+    return sources_of_command(started[1]) if started else text
+
+
+def sources_of_command(name: str) -> str:
+    """The text of a command; of train's as well, whose flags others take over."""
+    folder = ROOT / "projects" / "SEPC" / "sepc" / "commands"
+    names = [name.replace("-", "_"), *(["train"] if name == "eval" else [])]
+    return "".join((folder / f"{x}.py").read_text(encoding="utf-8") for x in names)
+
+
 def test_flags_of_programs_exist() -> None:
     """Of tools, examples and dev by their files, of modules and make targets by theirs."""
     found = []
     for start in ("python tools/", "python examples/", "python dev/"):
-        found += [((ROOT / words[1]).read_text("utf-8"), words[2:]) for _, words in commands(start)]
+        found += [(sources_of_tool(words[1]), words[2:]) for _, words in commands(start)]
+    found += [(sources_of_command(words[1]), words[2:]) for _, words in commands("sepc ")]
     for start in ("quickstart", "studies", "benchmarks", "dev"):
         found += [(sources_of(words[2]), words[3:]) for _, words in commands(f"python -m {start}")]
     modules = makefile_modules()

@@ -1,92 +1,9 @@
 #!/usr/bin/env python
-"""Average the weights of several checkpoints of one model into one checkpoint.
+"""Average the weights of several checkpoints of one model into one checkpoint."""
 
-    python tools/average_checkpoints.py --config-file FILE --weights A B C --output mean.pth
-    python tools/average_checkpoints.py --config-file FILE --weights A B --output mean.pth --greedy
-
-All of them count alike; or with `--greedy` only those that raise AP on the config's test set, the
-best ones first, so that AP on these images says nothing about the result any more. Afterwards the
-running statistics of norms over the pyramid are made anew from images of the training (`--images 0`
-leaves them averaged): those of an average of weights are not the average of theirs.
-
-Worth a try are the last checkpoints of a training, or trainings that began with the same weights.
-What a checkpoint holds besides the model is left out.
-"""
-
-import argparse
 import sys
-from collections.abc import Sequence
-from typing import Any
 
-import torch
-from detectron2.config import instantiate
-from detectron2.utils.logger import setup_logger
-from torch import nn
-
-from sepc.averaging import State, greedy_average, uniform_average
-from sepc.checkpoint.writing import write_data
-from sepc.d2 import engine
-from sepc.d2.calibrate import batches_of, calibrate, norms_to_calibrate
-from sepc.program import exit_status
-
-
-def average_checkpoints(args: argparse.Namespace) -> str:
-    """Average, calibrate and write; return a line about it."""
-    cfg = engine.load_config(args.config_file, args.opts)
-    engine.use_available_device(cfg, num_gpus=1)
-    model = instantiate(cfg.model).to(cfg.train.device)
-    states = [_weights(model, path) for path in args.weights]
-
-    def average_precision(state: State) -> float:
-        model.load_state_dict(state)
-        return engine.evaluate(cfg, model.eval())["bbox"]["AP"]
-
-    taken = list(range(len(states)))
-    if args.greedy:
-        mean, taken = greedy_average(states, average_precision)
-    else:
-        mean = uniform_average(states)
-    model.load_state_dict(mean)
-    facts = {"averaged": [args.weights[i] for i in taken], "calibrated_on": 0}
-    if args.images:
-        facts["calibrated_on"] = _calibrate(cfg, model, args.images)
-    write_data({"model": model.state_dict(), "average": facts}, args.output)
-    return f"{args.output}: " + ", ".join(f"{key} {value}" for key, value in facts.items())
-
-
-def _weights(model: nn.Module, path: str) -> dict[str, torch.Tensor]:
-    engine.Checkpointer(model).load(path, checkpointables=[], strict=True)
-    return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def _calibrate(cfg: Any, model: nn.Module, images: int) -> int:
-    """Make the statistics over the pyramid anew, if there are any; the number of images seen."""
-    try:
-        norms_to_calibrate(model)
-    except ValueError:
-        return 0
-    dataset = engine.dataset_names(cfg.dataloader.train)[0]
-    batch_size = cfg.dataloader.train.total_batch_size
-    mapper = instantiate(cfg.dataloader.test.mapper)
-    count, batches = batches_of(dataset, mapper, images=images, batch_size=batch_size)
-    calibrate(model, batches, num_batches=count, progress=True)
-    return count * batch_size
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", required=True, metavar="FILE")
-    parser.add_argument("--weights", required=True, nargs="+", metavar="CHECKPOINT")
-    parser.add_argument("--output", required=True, metavar="FILE", help="checkpoint to write")
-    parser.add_argument("--greedy", action="store_true", help="only those that raise AP")
-    parser.add_argument("--images", type=int, default=200, help="for the statistics (200)")
-    parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
-    args = parser.parse_args(argv)
-    setup_logger(name="fvcore")
-    return exit_status(lambda: print(average_checkpoints(args)))
-
+from sepc.commands.average_checkpoints import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,19 +1,15 @@
 """Helpers for the tests of released detectors and of the tool that converts their weights."""
 
-import importlib.util
-
 import torch
 from detectron2.config import LazyCall, instantiate
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 
-from .helpers import CONFIGS, ROOT, config_of
+from sepc.commands.convert import main as convert_main
+
+from .helpers import CONFIGS, config_of
 
 RELEASED = CONFIGS / "released"
-
-_spec = importlib.util.spec_from_file_location("convert", ROOT / "tools" / "convert_checkpoint.py")
-convert_tool = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(convert_tool)
 
 
 def released_config(name, *overrides):
@@ -31,7 +27,7 @@ def call_convert(checkpoint, folder, config, *flags, source="theirs.pth", out="o
     if checkpoint is not None:
         torch.save(checkpoint, folder / source)
     arguments = [str(folder / source), str(folder / out), "--config-file", str(config)]
-    return convert_tool.main([*arguments, *flags])
+    return convert_main([*arguments, *flags])
 
 
 def convert(checkpoint, folder, config, *flags):

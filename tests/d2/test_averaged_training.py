@@ -1,14 +1,14 @@
 """Averaged weights of a training: what is saved, evaluated and resumed."""
 
-import importlib.util
 import shutil
 
 import pytest
 import torch
 
+from sepc.commands.average_checkpoints import main
+from sepc.d2 import engine
 from sepc.d2.engine import averaging
 
-from .helpers import ROOT
 from .test_train_net import run, weights
 
 EMA = {"train.ema.enabled": True, "train.ema.decay": 0.5, "train.ema.ramp": 0}
@@ -74,15 +74,6 @@ def test_an_average_that_is_left_out_is_told(trained, tmp_path):
 
 
 @pytest.fixture
-def tool():
-    path = ROOT / "tools" / "average_checkpoints.py"
-    spec = importlib.util.spec_from_file_location("average_checkpoints", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
 def command(trained, tmp_path):
     folder, _ = trained
     files = [str(folder / f"model_{name}.pth") for name in ("0000001", "0000002")]
@@ -90,9 +81,9 @@ def command(trained, tmp_path):
     return ["--config-file", str(folder / "config.yaml"), *files]
 
 
-def test_tool_averages_and_calibrates(tool, command, trained, tmp_path, capsys):
+def test_tool_averages_and_calibrates(command, trained, tmp_path, capsys):
     folder, _ = trained
-    assert tool.main([*command, "--images", "4"]) == 0
+    assert main([*command, "--images", "4"]) == 0
     assert "calibrated_on 4" in capsys.readouterr().out
     first, second = (weights(folder / f"model_000000{i}.pth") for i in (1, 2))
     mean = weights(tmp_path / "mean.pth")
@@ -102,7 +93,7 @@ def test_tool_averages_and_calibrates(tool, command, trained, tmp_path, capsys):
         assert same != ("norm.shared.running" in name), name
 
 
-def test_tool_takes_what_raises_ap(tool, command, trained, tmp_path, monkeypatch):
+def test_tool_takes_what_raises_ap(command, trained, tmp_path, monkeypatch):
     folder, _ = trained
     second = weights(folder / "model_0000002.pth")
 
@@ -110,13 +101,13 @@ def test_tool_takes_what_raises_ap(tool, command, trained, tmp_path, monkeypatch
         name = "head.bbox_pred.weight"
         return {"bbox": {"AP": -(model.state_dict()[name] - second[name]).abs().sum().item()}}
 
-    monkeypatch.setattr(tool.engine, "evaluate", likes_the_second)
-    assert tool.main([*command, "--greedy", "--images", "0"]) == 0
+    monkeypatch.setattr(engine, "evaluate", likes_the_second)
+    assert main([*command, "--greedy", "--images", "0"]) == 0
     mean = weights(tmp_path / "mean.pth")
     assert all(torch.equal(value, second[name]) for name, value in mean.items())
 
 
-def test_tool_says_what_is_wrong_and_leaves_no_file(tool, command, tmp_path, capsys):
-    assert tool.main([*command, "model.backbone.out_channels=16"]) == 2
+def test_tool_says_what_is_wrong_and_leaves_no_file(command, tmp_path, capsys):
+    assert main([*command, "model.backbone.out_channels=16"]) == 2
     assert "other shapes than the model" in capsys.readouterr().err
     assert not (tmp_path / "mean.pth").exists()

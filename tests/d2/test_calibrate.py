@@ -1,5 +1,4 @@
 import copy
-import importlib.util
 
 import pytest
 import torch
@@ -7,13 +6,14 @@ from detectron2.config import LazyConfig, instantiate
 from torch import nn
 
 from sepc import PyramidNorm, build_sepc
+from sepc.commands.calibrate_norm import main
 from sepc.d2 import engine
 from sepc.d2.calibrate import batches_of, calibrate, norms_to_calibrate
 from sepc.d2.norm import EvalBatchNorm2d
 from sepc.layers import make_norm
 
 from ..helpers import make_pyramid, randomize
-from .helpers import ROOT, tiny_config
+from .helpers import tiny_config
 
 SIZES = [(6, 5), (3, 3), (2, 2)]
 
@@ -114,14 +114,6 @@ def test_batches_are_drawn_from_a_data_set(tiny_data, tmp_path):
 
 
 @pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location("tool", ROOT / "tools" / "calibrate_norm.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
 def command(tiny_data, tmp_path):
     """A checkpoint, and the command without its weights."""
     cfg = tiny_config(tmp_path)
@@ -133,10 +125,10 @@ def command(tiny_data, tmp_path):
     return ["--config-file", config, "--dataset", "tiny_train", "--images", "4"]
 
 
-def test_tool(tool, command, tmp_path, capsys):
+def test_tool(command, tmp_path, capsys):
     source, target = str(tmp_path / "in.pth"), str(tmp_path / "new" / "out.pth")
     overrides = ["model.backbone.out_channels=8", "dataloader.train.total_batch_size=2"]
-    assert tool.main([*command, "--weights", source, target, *overrides]) == 0
+    assert main([*command, "--weights", source, target, *overrides]) == 0
     assert "alpha 0.0, norms pyramid, dataset tiny_train, images 4" in capsys.readouterr().out
     before, after = (torch.load(path, weights_only=True)["model"] for path in (source, target))
     changed = {key for key in after if not torch.equal(after[key], before[key])}
@@ -146,7 +138,7 @@ def test_tool(tool, command, tmp_path, capsys):
     engine.Checkpointer(model).load(target, strict=True)
 
 
-def test_tool_says_what_is_wrong_and_leaves_no_file(tool, command, tmp_path, capsys):
+def test_tool_says_what_is_wrong_and_leaves_no_file(command, tmp_path, capsys):
     source, target = str(tmp_path / "in.pth"), str(tmp_path / "out.pth")
     cases = [
         ([source, target], [], "has other shapes than the model"),
@@ -157,7 +149,7 @@ def test_tool_says_what_is_wrong_and_leaves_no_file(tool, command, tmp_path, cap
     for weights, flags, message in cases:
         small = [] if "shapes" in message else ["model.backbone.out_channels=8"]
         small.append("dataloader.train.total_batch_size=2")
-        assert tool.main([*command, "--weights", *weights, *flags, *small]) == 2
+        assert main([*command, "--weights", *weights, *flags, *small]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "out.pth").exists()
 

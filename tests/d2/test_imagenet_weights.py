@@ -12,10 +12,12 @@ from torchvision.ops import DeformConv2d
 
 from sepc import convert_state_dict
 from sepc.d2.backbones.res2net import Res2NetBlock
+from sepc.d2.engine import load_config
+from sepc.jobs.convert import check_input
 
 from ..helpers import randomize
 from .helpers import CONFIGS
-from .released import call_convert, convert, convert_tool, released_config
+from .released import call_convert, convert, released_config
 
 PLAIN = CONFIGS / "COCO-Detection" / "retinanet_R_50_FPN_sepc_1x.py"
 DEFORM = CONFIGS / "COCO-Detection" / "gfl_R_50_FPN_dconv_c5_sepc_lite_1x.py"
@@ -72,7 +74,7 @@ def test_torchvision_s_weights_compute_the_same(config, tmp_path, capsys):
     weights = convert(theirs.state_dict(), tmp_path, config)
     assert all(name.startswith("backbone.bottom_up.") for name in weights)
     assert "left out fc.weight: the classifier" in capsys.readouterr().out
-    cfg = convert_tool.load_config(str(config))
+    cfg = load_config(str(config))
     ours = load_backbone(cfg, weights)
     image = torch.randint(0, 256, (1, 3, 64, 96)).float()
     mean, std = (
@@ -240,4 +242,4 @@ def test_strides_in_the_1x1_are_refused():
     with torch.device("meta"):
         model = instantiate(cfg.model)
     with pytest.raises(ValueError, match="strides in the 3x3: set stride_in_1x1 to False"):
-        convert_tool.check_input(cfg, model)
+        check_input(cfg, model)

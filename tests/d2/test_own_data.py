@@ -10,8 +10,8 @@ import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-import train_net
 from quickstart.data import write_dataset
+from sepc.commands.train import parse_args, train
 from sepc.d2.engine import DataNote, load_config, noted_metadata
 from sepc.d2.export.config import config_metadata
 from sepc.d2.own_data import config_for_data
@@ -132,7 +132,7 @@ def trained(folder, tmp_path_factory):
         patch.setenv("OMP_NUM_THREADS", "1")
         lines = Terminal()
         patch.setattr("sys.stdout", lines)
-        train_net.main(train_net.argument_parser().parse_args([*flags, "--num-gpus", "0", *kept]))
+        train(parse_args([*flags, "--num-gpus", "0", *kept]))
     forget("mine")  # as in another process, later
     return output, lines.text
 
@@ -156,7 +156,9 @@ def test_the_terminal_is_told_what_one_needs(trained):
     for text in ("Environment info", "Contents of args.config_file", "From the data: classes: 12"):
         assert text in log
     assert "Environment info" not in told and "Contents of args" not in told
-    assert re.search(r": Python 3\S+, torch \S+, Detectron2 \S+, on the CPU, \d+ thread\(s\)\n", told)
+    assert re.search(
+        r": Python 3\S+, torch \S+, Detectron2 \S+, on the CPU, \d+ thread\(s\)\n", told
+    )
     assert told.count("Per-category bbox AP") == told.count("Average Precision") // 6 == 1
     assert log.count("Per-category bbox AP") == 2
     assert told.count("bbox: AP ") == 1  # of the first evaluation, in place of its tables

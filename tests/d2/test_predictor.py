@@ -10,6 +10,7 @@ from detectron2.modeling import build_model
 from sepc.d2.cfgnode import add_sepc_config
 from sepc.d2.demo import Detectron2Detector
 from sepc.d2.predictor import Predictor, is_cfgnode
+from sepc.jobs.visualize_pyramid import objects_apart
 
 from ..demo.files import frames_of, write_image, write_video
 from ..tools import load_tool
@@ -184,7 +185,6 @@ def test_visualize_pyramid(weights, tmp_path, capsys):
 
 
 def test_centers_of_objects_apart():
-    tool = load_tool("visualize_pyramid")
     boxes = [[0, 0, 10, 10], [5, 5, 15, 15], [20, 0, 30, 10], [20, 20, 30, 30], [40, 40, 50, 50]]
-    assert tool.objects_apart(boxes) == [(5, 5), (25, 5), (25, 25)]
-    assert tool.objects_apart([]) == []
+    assert objects_apart(boxes) == [(5, 5), (25, 5), (25, 25)]
+    assert objects_apart([]) == []

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from sepc.jobs import predict
+
 from ..tools import load_tool
 from .files import frames_of, write_image, write_video
 
@@ -61,7 +63,7 @@ def test_window(detector, tmp_path, monkeypatch, capsys):
     images = [str(write_image(tmp_path / f"{i}.png")) for i in range(3)]
     shown = []
     monkeypatch.setattr(
-        tool, "show", lambda name, picture, wait_ms: len(shown.append(0) or shown) < 2
+        predict, "show", lambda name, picture, wait_ms: len(shown.append(0) or shown) < 2
     )
     assert tool.main(["--onnx", detector, "--input", *images]) == 0
     assert len(shown) == 2 and "2 of 3 images done" in capsys.readouterr().out
@@ -71,7 +73,7 @@ def test_interrupted(detector, tmp_path, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tool, "run_on_images", stop)
+    monkeypatch.setattr(predict, "run_on_images", stop)
     assert tool.main(["--onnx", detector, "--input", str(tmp_path)]) == 130
     assert "Stopped" in capsys.readouterr().err
 

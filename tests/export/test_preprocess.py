@@ -1,6 +1,5 @@
 """Image in, boxes out: the same for evaluation, demo, serving and calibration."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from sepc.export.preprocess import (
     resized_size,
     restore_boxes,
 )
+from sepc.jobs import quantize_onnx
 
 from ..demo.test_onnx_detector import write_detector
 
@@ -108,11 +108,8 @@ def test_all_users_see_the_same_pixels(order, size, tmp_path, monkeypatch):
     detect_in_image(image, keep, metadata)  # what the example calls
     assert np.array_equal(seen.pop(), expected)
 
-    spec = importlib.util.spec_from_file_location("quantize", ROOT / "tools" / "quantize_onnx.py")
-    quantize = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quantize)
     exported = ExportedDetector(None, "onnx", metadata | Signature().as_text())
-    calibration = quantize.prepare(str(tmp_path / "image.png"), exported)
+    calibration = quantize_onnx.prepare(str(tmp_path / "image.png"), exported)
     assert np.array_equal(calibration.numpy(), expected)
 
 

@@ -15,10 +15,11 @@ pytest.importorskip("detectron2")
 from detectron2.config import instantiate
 
 from sepc.d2.engine import Checkpointer
+from sepc.jobs.convert import classes_of
 
 from ..checkpoint.reference import layout_of, seeded
 from ..d2.helpers import image_input
-from ..d2.released import RELEASED, call_convert, convert_tool, released_config
+from ..d2.released import RELEASED, call_convert, convert_main, released_config
 
 NAME = "retinanet_R_50_FPN_pconv_1x"
 CONFIG = RELEASED / f"{NAME}.py"
@@ -31,7 +32,7 @@ def weights():
 
 
 def coco_classes():
-    return [x.replace(" ", "_") for x in convert_tool.classes_of(released_config(NAME))]
+    return [x.replace(" ", "_") for x in classes_of(released_config(NAME))]
 
 
 def run(folder, content, *flags, out="ours.pth", config=CONFIG, **others):
@@ -232,13 +233,13 @@ def test_addresses(tmp_path, weights, address, capsys):
     torch.save(weights, tmp_path / "served" / "theirs.pth")
     out = tmp_path / "ours.pth"
     arguments = [str(out), "--config-file", str(CONFIG)]
-    assert convert_tool.main([f"{address}/theirs.pth", *arguments]) == 0
+    assert convert_main([f"{address}/theirs.pth", *arguments]) == 0
     assert out.exists()
     out.unlink()
     for source, message in (
         (f"{address}/none.pth", "cannot download .*none.pth: HTTP Error 404"),
         ("https://drive.google.com/open?id=1", "download it with a browser"),
     ):
-        assert convert_tool.main([source, *arguments]) == 2
+        assert convert_main([source, *arguments]) == 2
         assert re.search(f"error: .*{message}", capsys.readouterr().err)
     assert not out.exists()

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from sepc.jobs.plot_training import metrics_of, split_name
+
 from ..tools import load_tool
 
 pytest.importorskip("matplotlib")
@@ -36,16 +38,16 @@ def run(tmp_path):
 
 def test_names_of_trainings(run, tmp_path):
     metrics = run / "metrics.json"
-    assert tool.metrics_of([str(run), f"other={metrics}", f"a={run}"]) == {
+    assert metrics_of([str(run), f"other={metrics}", f"a={run}"]) == {
         "first": metrics,
         "other": metrics,
         "a": metrics,
     }
     odd = tmp_path / "lr=0.1"
     odd.mkdir()
-    assert tool.split_name(str(odd)) == ("lr=0.1", odd)
+    assert split_name(str(odd)) == ("lr=0.1", odd)
     with pytest.raises(ValueError, match="two trainings are named first"):
-        tool.metrics_of([str(run), str(metrics)])
+        metrics_of([str(run), str(metrics)])
 
 
 def test_curves_and_mistakes(run, tmp_path, capsys):

@@ -7,8 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
-import torch.distributed as dist
-
 
 @contextlib.contextmanager
 def exit_on_error(*kinds: type[Exception], stopped: str = "Stopped.") -> Iterator[None]:
@@ -29,10 +27,16 @@ def exit_on_error(*kinds: type[Exception], stopped: str = "Stopped.") -> Iterato
         print(str(stop) or f"\n{stopped}", file=sys.stderr)
         raise SystemExit(128 + getattr(stop, "signum", signal.SIGINT)) from None
     except kinds as error:
-        several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-        process = f" (process {dist.get_rank()})" if several else ""
-        print(f"error{process}: {one_line(error)}", file=sys.stderr)
+        print(f"error{_process()}: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def _process() -> str:
+    """Which of several processes this is; without torch, which the ONNX demo lacks, one is all."""
+    dist = sys.modules.get("torch.distributed")
+    if dist is None or not (dist.is_available() and dist.is_initialized()):
+        return ""
+    return f" (process {dist.get_rank()})" if dist.get_world_size() > 1 else ""
 
 
 def exit_status(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import detectron2.data.transforms as T
 import numpy as np
 import torch
-import yaml
-from detectron2.config import get_cfg, instantiate
-from detectron2.modeling import build_model
+from detectron2.config import instantiate
 from torch import nn
 
-from .cfgnode import add_sepc_config
+from .config_files import find_config, is_cfgnode, load_cfgnode
 from .datasets import dataset_metadata
 from .engine import Checkpointer, dataset_names, load_config, noted_metadata
+from .model_zoo import build
 
 
 class Predictor:
@@ -55,7 +52,7 @@ class Predictor:
         """Load a LazyConfig file, or a YAML file of Detectron2's older kind.
 
         Args:
-            config_file: ``.py``, or ``.yaml`` of either kind.
+            config_file: ``.py``, or ``.yaml`` of either kind; or the name of one of the package's.
             weights: a checkpoint; empty for the one that the config names.
             overrides: ``key=value`` for a LazyConfig; ``KEY VALUE ...`` for the older kind.
             device: default the GPU if there is one.
@@ -64,6 +61,7 @@ class Predictor:
             FileNotFoundError: without config or weights.
             ValueError: if the config is none, names no weights, or they don't fit.
         """
+        config_file = find_config(config_file)
         if is_cfgnode(config_file):
             parts, named = _from_cfgnode(config_file, overrides)
         else:
@@ -128,14 +126,6 @@ class Predictor:
         return sorted(by_id, key=by_id.__getitem__) or None
 
 
-def is_cfgnode(config_file: str) -> bool:
-    """Whether it is a YAML file of the older kind, which begins with ``MODEL`` or ``_BASE_``."""
-    path = Path(config_file)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        return False
-    return re.search(r"^(_BASE_|MODEL)\s*:", path.read_text(encoding="utf-8"), re.M) is not None
-
-
 def _from_lazy(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
     cfg = load_config(path, overrides)
     names = dataset_names(cfg.dataloader.test)
@@ -149,18 +139,10 @@ def _from_lazy(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str
 
 
 def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
-    cfg = get_cfg()
-    add_sepc_config(cfg)
+    cfg = load_cfgnode(path, overrides)
     try:
-        cfg.merge_from_file(path, allow_unsafe=False)
-        cfg.merge_from_list(list(overrides))
-    except (KeyError, AssertionError, AttributeError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: {error}") from error
-    if not torch.cuda.is_available():
-        cfg.MODEL.DEVICE = "cpu"
-    try:
-        model = build_model(cfg)
-    except KeyError as error:  # of Detectron2's registries
+        model = build(cfg)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     sides = [cfg.INPUT.MIN_SIZE_TEST] * 2
     parts = dict(

@@ -117,6 +117,7 @@ class Checkpointer(DetectionCheckpointer):
 
         Raises:
             FileNotFoundError: if there is no such file.
+            OSError: if it can't be downloaded; names what to set for a file at hand.
             ValueError: if the file is no checkpoint, a shape differs, nothing fits, or ``strict``
                 is not met. The keys are named.
         """
@@ -125,11 +126,24 @@ class Checkpointer(DetectionCheckpointer):
         self._strict, self._path, self._allow_other_classes = strict, path, allow_other_classes
         local = path  # even with a "?" in it
         if not os.path.isfile(local):
-            local = self.path_manager.get_local_path(path.partition("?")[0])
+            local = self._fetch(path.partition("?")[0])
         if not os.path.isfile(local):
             raise FileNotFoundError(f"checkpoint not found: {path}")
         # Detectron2's own load takes a path for an address, and so apart
         return PlainCheckpointer.load(self, local, checkpointables)
+
+    def _fetch(self, path: str) -> str:
+        """Local path of a file, downloaded if it is an address."""
+        try:
+            return self.path_manager.get_local_path(path)
+        except (OSError, AssertionError, ValueError) as error:
+            if "://" not in path:
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise OSError(
+                f"cannot download {path}: {reason}; with the file on this machine: "
+                "train.init_checkpoint=FILE (YAML: MODEL.WEIGHTS FILE)"
+            ) from error
 
     def _load_file(self, filename: str) -> dict[str, Any]:
         """Read a file of Detectron2's formats as data alone: unlike there, no pickle runs code."""
@@ -143,7 +157,7 @@ class Checkpointer(DetectionCheckpointer):
         if "model" not in data and "state_dict" in data:
             raise ValueError(
                 f"{filename} looks like a checkpoint of mmdetection: "
-                "tools/convert_checkpoint.py makes one for this model of it"
+                "tools/convert_checkpoint.py (sepc convert) makes one for this model of it"
             )
         loaded = data if "model" in data else {"model": data}
         queries = {} if filename == self._path else parse_qs(self._path.partition("?")[2])

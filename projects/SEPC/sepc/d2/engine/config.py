@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ..config_files import find_config, is_cfgnode
 from .data_note import register_noted
 from .values import check_values
 from .yaml_files import read_yaml
@@ -28,7 +29,8 @@ def load_config(
     own, see :func:`default_output_dir`. Data sets that a saved config notes are registered.
 
     Args:
-        path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder.
+        path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder; or
+            the name of one of the package's, see :func:`.config_files.find_config`.
         overrides: in Hydra's grammar, ``train.max_iter=100``. A key that the config does not have
             yet is written with a plus, ``+model.head.trunk.modulated=True``.
         derived: values by dotted keys, in place of the file's; overrides win over them.
@@ -41,10 +43,17 @@ def load_config(
     """
     if not path:
         raise ValueError("no config: expected --config-file FILE")
+    path = find_config(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"config file not found: {path}{_near(path)}")
     if os.path.splitext(path)[1] not in (".py", ".yaml", ".yml"):
         raise ValueError(f"expected a config file that ends in .py or .yaml, got {path}")
+    if is_cfgnode(path):
+        raise ValueError(
+            f"{path} is a YAML config for Detectron2's DefaultTrainer (CfgNode), which its own "
+            "tools/train_net.py trains: expected a LazyConfig, such as "
+            "COCO-Detection/retinanet_R_50_FPN_sepc_1x.py, or a config.yaml of a training"
+        )
     cfg = _read(path)
     missing = [key for key in REQUIRED_KEYS if key not in cfg]
     if missing:
