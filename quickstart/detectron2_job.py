@@ -48,6 +48,7 @@ def train(settings: Settings, repository: Path) -> None:
         *overrides,
         override_of("train.output_dir", settings.output),
         f"train.max_iter={settings.iterations}",
+        "train.report=False",  # the quick start writes its own, when it has exported
         override_of("+dataloader.evaluator.output_dir", settings.results.parent),
     ]
     environment = {"PYTHONWARNINGS": "ignore", **os.environ}  # of libraries about each other

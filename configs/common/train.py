@@ -8,6 +8,7 @@ train.amp.dtype = "float16"  # or bfloat16, which a CPU always uses
 train.amp.evaluate = False  # evaluate in this precision, whether or not it trains so
 train.grad_clip = None  # or dict(max_norm=35, norm_type=2)
 train.accumulate = 1  # batches per step; iBN takes its statistics of each of them alone
+train.report = True  # report.html at the end, beside results.json
 train.channels_last = False  # memory layout of maps and weights; True is faster on a CPU
 # averaged weights, which evaluations then use: decay that is approached, steps of the approach
 train.ema = dict(enabled=False, decay=0.9998, ramp=2000)

@@ -45,6 +45,7 @@ def tiny_overrides(output_dir, **others) -> list[str]:
         "train.eval_period": 0,
         "train.log_period": 1,
         "train.output_dir": str(output_dir),
+        "+train.report": False,
         **others,
     }
     return [f"{key}={value}" for key, value in settings.items()]

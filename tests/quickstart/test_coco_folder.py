@@ -3,7 +3,6 @@ import hashlib
 import importlib.util
 import io
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,6 @@ from pycocotools.coco import COCO
 from quickstart.data import SHAPES, coco_folder, generate_scene, write_dataset
 from quickstart.data.categories import SHAPE_TO_COCO
 from sepc.data import validate_coco
-from sepc.data.progress import progress
 
 SETTINGS = {"train_images": 60, "val_images": 8, "seed": 5, "progress": False}
 
@@ -199,10 +197,3 @@ def test_command_line(tmp_path, capsys):
     assert tool.main([*arguments, "--seed", "2"]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert load(tmp_path / "d").imgs[1]["height"] == 40
-
-
-def test_progress_without_tqdm(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert list(progress(range(25), total=25, description="train images")) == list(range(25))
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "train images: 2 of 25" and lines[-1] == "train images: 25 of 25"

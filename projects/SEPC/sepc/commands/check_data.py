@@ -4,8 +4,8 @@
     %(prog)s configs/my_data/retinanet_sepc_lite.py --page data.html
 
 A folder has COCO's layout: `annotations/instances_train2017.json` and `train2017/`, the same for
-`val`, or one of both. A config names its data sets, and they are held against its model as well.
-Exit status 2 where something is wrong.
+`val`, or one of both; names without 2017 are found, too. A config names its data sets, and they
+are held against its model as well. Exit status 2 where something is wrong.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
     %(prog)s --config-file configs/quickstart/retinanet_sepc.py train.max_iter=500
     %(prog)s --config-file FILE --num-gpus 8 train.output_dir=output/mine --resume
+    %(prog)s --config-file FILE --data datasets/my_data --show-batches
     %(prog)s --config-file FILE --eval-only train.init_checkpoint=output/model_final.pth
 
 On several machines, of which number 0 listens:
@@ -23,6 +24,16 @@ from .parser import Namespace, Parser, start
 def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Namespace:
     parser = Parser(__doc__, prog)
     parser.add_argument("--resume", action="store_true", help="go on where the output folder is")
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="train on this folder in COCO's layout: what the config has for COCO follows the data",
+    )
+    parser.add_argument(
+        "--show-batches",
+        action="store_true",
+        help="draw the first images with their boxes into the output folder, then train",
+    )
     parser.add_argument("--eval-only", action="store_true", help="evaluate, do not train")
     add_launch_arguments(parser)
     return parse_launch(parser, argv)

@@ -12,6 +12,7 @@ from detectron2.data import get_detection_dataset_dicts
 from fvcore.nn.precise_bn import BN_MODULE_TYPES, update_bn_stats
 from torch import nn
 
+from ..data.progress import progress as with_progress
 from ..layers import PyramidNorm
 
 NORMS = ("pyramid", "all")
@@ -76,7 +77,10 @@ def calibrate(
         model.eval()
         for norm in batch_norms:
             norm.training = True  # not train(): a frozen one is calibrated, too
-        update_bn_stats(model, batches, num_batches, progress="tqdm" if progress else None)
+        shown = with_progress(
+            batches, total=num_batches, description="batches", unit="batch", show=progress
+        )
+        update_bn_stats(model, shown, num_batches, progress=None)
     finally:
         for module, mode in modes:
             module.training = mode

@@ -12,14 +12,16 @@ have others.
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.utils.file_io import PathManager
 
+from sepc.data.coco_layout import coco_files
 from sepc.data.doctor import CocoSet
-from sepc.data.validate import validate_coco
+from sepc.data.validate import read_annotations, validate_coco
 
 _KEYS = {False: "dataloader.train.dataset.names", True: "dataloader.test.dataset.names"}
 _YAML_KEYS = {False: "DATASETS.TRAIN", True: "DATASETS.TEST"}
@@ -31,22 +33,23 @@ def register_coco_folder(name_prefix: str, folder: str | os.PathLike[str]) -> No
     Args:
         name_prefix: of the names in Detectron2's catalog.
         folder: in COCO's layout: ``annotations/instances_train2017.json``, ``train2017/``,
-            ``annotations/instances_val2017.json``, ``val2017/``. It is read when it is used.
+            ``annotations/instances_val2017.json``, ``val2017/``, or names without the year, see
+            :func:`sepc.data.coco_layout.coco_files`. It is read when it is used.
 
     Raises:
         ValueError: if a name is taken by other data. The same folder again is fine.
     """
-    folder = os.path.expanduser(folder)
     for split in ("train", "val"):
         name = f"{name_prefix}_{split}"
-        json_file = os.path.join(folder, "annotations", f"instances_{split}2017.json")
+        json_file, image_root = map(os.fspath, coco_files(folder, split))
         if name not in DatasetCatalog:
-            image_root = os.path.join(folder, f"{split}2017")
             register_coco_instances(name, {}, json_file, image_root)
-        elif MetadataCatalog.get(name).get("json_file") != json_file:
+            continue
+        registered = MetadataCatalog.get(name).get("json_file")
+        if not registered or os.path.abspath(registered) != os.path.abspath(json_file):
             raise ValueError(
-                f"the data set {name} is registered already, with "
-                f"{MetadataCatalog.get(name).get('json_file')}; expected {json_file}"
+                f"the data set {name} is registered already, with {registered}; "
+                f"expected {json_file}"
             )
 
 
@@ -98,6 +101,21 @@ def check_registered(names: str | Iterable[str], *, evaluation: bool = False) ->
             validate_coco(json_file, image_root, evaluation=evaluation)
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"data set {name}: {error}") from error
+
+
+def dataset_metadata(names: Sequence[str]) -> Any:
+    """Metadata of the first data set; of one in COCO's format that was not loaded, its classes."""
+    metadata = MetadataCatalog.get(names[0] if names else "__unused")
+    json_file = metadata.get("json_file")
+    known = metadata.get("thing_dataset_id_to_contiguous_id")
+    if known or not json_file or not os.path.isfile(json_file):
+        return metadata
+    categories = read_annotations(json_file)["categories"]
+    categories = sorted(categories, key=lambda c: c["id"])
+    if not metadata.get("thing_classes"):
+        metadata.thing_classes = [category["name"] for category in categories]
+    metadata.thing_dataset_id_to_contiguous_id = {c["id"]: i for i, c in enumerate(categories)}
+    return metadata
 
 
 _SHAPES = [

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import detectron2.data.transforms as T
 import numpy as np
 import torch
 from detectron2.config import instantiate
-from detectron2.data import MetadataCatalog
 from torch import nn
 
-from ..data.validate import read_annotations
-from . import datasets  # noqa: F401  # registers the generated data, whose classes it names
 from .config_files import find_config, is_cfgnode, load_cfgnode
-from .engine import Checkpointer, dataset_names, load_config
+from .datasets import dataset_metadata
+from .engine import Checkpointer, dataset_names, load_config, noted_metadata
 from .model_zoo import build
 
 
@@ -71,7 +68,8 @@ class Predictor:
             parts, named = _from_lazy(config_file, overrides)
         if not (weights or named):
             raise ValueError(f"{config_file} names no weights: expected --weights FILE")
-        Checkpointer(parts["model"]).load(weights or named, strict=True)
+        rest = Checkpointer(parts["model"]).load(weights or named, strict=True)
+        parts["metadata"] = noted_metadata(parts["metadata"], rest.get("data"))
         parts["model"].to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(**parts)
 
@@ -154,18 +152,3 @@ def _from_cfgnode(path: str, overrides: Sequence[str]) -> tuple[dict[str, Any], 
         metadata=dataset_metadata(list(cfg.DATASETS.TEST)),
     )
     return parts, str(cfg.MODEL.WEIGHTS)
-
-
-def dataset_metadata(names: Sequence[str]) -> Any:
-    """Metadata of the first data set; of one in COCO's format that was not loaded, its classes."""
-    metadata = MetadataCatalog.get(names[0] if names else "__unused")
-    json_file = metadata.get("json_file")
-    known = metadata.get("thing_dataset_id_to_contiguous_id")
-    if known or not json_file or not Path(json_file).is_file():
-        return metadata
-    categories = read_annotations(json_file)["categories"]
-    categories = sorted(categories, key=lambda c: c["id"])
-    if not metadata.get("thing_classes"):
-        metadata.thing_classes = [category["name"] for category in categories]
-    metadata.thing_dataset_id_to_contiguous_id = {c["id"]: i for i, c in enumerate(categories)}
-    return metadata

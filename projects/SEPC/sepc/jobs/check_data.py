@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..data.coco_layout import coco_files
 from ..data.doctor import CocoSet, Diagnosis, diagnose
 from ..program import exit_status
 
@@ -15,9 +16,9 @@ def sets_of_folder(folder: Path) -> list[CocoSet]:
     """
     sets = []
     for split in ("train", "val"):
-        file = folder / "annotations" / f"instances_{split}2017.json"
+        file, images = coco_files(folder, split)
         if file.exists():
-            sets.append(CocoSet(split, file, folder / f"{split}2017", split == "val"))
+            sets.append(CocoSet(split, file, images, split == "val"))
     if not sets:
         raise FileNotFoundError(
             f"expected {folder}/annotations/instances_train2017.json or instances_val2017.json"

@@ -12,12 +12,13 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from detectron2.engine import hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
-from detectron2.utils.events import CommonMetricPrinter
 from omegaconf import DictConfig
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException
@@ -26,6 +27,8 @@ from .. import optimize_for_inference
 from ..d2 import engine
 from ..d2.config_files import find_config
 from ..d2.data_check import check_data
+from ..d2.datasets import dataset_metadata
+from ..d2.own_data import config_for_data
 from ..program import exit_on_error
 from ..signals import passing_on
 
@@ -35,7 +38,12 @@ logger = logging.getLogger("sepc.train_net")
 def prepare(args: argparse.Namespace) -> DictConfig:
     """Load the config, and check all that can be checked before a model is built."""
     args.config_file = find_config(args.config_file)
-    cfg = engine.load_config(args.config_file, args.opts)
+    notes: list[str] = []
+    if folder := vars(args).get("data"):
+        processes = engine.number_of_processes(args.num_gpus) * args.num_machines
+        cfg, notes = config_for_data(args.config_file, args.opts, folder, processes=processes)
+    else:
+        cfg = engine.load_config(args.config_file, args.opts)
     if args.eval_only and not cfg.train.init_checkpoint:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
     if args.eval_only and not engine.has_test_data(cfg):
@@ -44,6 +52,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
         raise ValueError("train.winograd: expected False, as it is for inference now, got True")
     engine.check_evaluation(cfg)
     check_data(cfg, training=not args.eval_only, show_progress=comm.is_main_process())
+    cfg.datasets = engine.paths_of(cfg)
     device_note = engine.use_available_device(cfg, num_gpus=args.num_gpus)
     folder = cfg.train.output_dir = engine.check_output_dir(cfg.train.output_dir)
     if comm.is_main_process() and not args.eval_only:
@@ -52,6 +61,8 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     engine.stop_on_full_disk(os.path.join(folder, "log.txt"))
     if device_note:
         logger.warning(device_note)
+    for note in notes:
+        logger.info(f"From the data: {note}")
     return cfg
 
 
@@ -68,7 +79,10 @@ def in_parallel(cfg: DictConfig, model: nn.Module) -> nn.Module:
     return create_ddp_model(model, **ddp)
 
 
-def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, engine.Checkpointer]:
+def build_trainer(
+    cfg: DictConfig, model: nn.Module
+) -> tuple[engine.Trainer, engine.Checkpointer, Callable[..., dict]]:
+    """Build the trainer, its checkpointer, and the evaluation of the model that it trains."""
     settings = engine.Settings(cfg)
     cfg.optimizer.params.model = model
     engine.complete_train_loader(cfg)
@@ -82,16 +96,21 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
     )
     averaged = engine.averaged_weights(cfg, model)
     folder = cfg.train.output_dir
-    checkpointer = engine.Checkpointer(model, folder, settings=settings, trainer=trainer)
+    checkpointer = engine.Checkpointer(
+        model, folder, settings=settings, trainer=trainer, data=engine.DataNote(cfg)
+    )
     if averaged:
         checkpointer.add_checkpointable("averaged", averaged)
+    evaluate = functools.partial(
+        engine.evaluate_training, cfg, model, averaged, best=engine.BestWeights(cfg)
+    )
     keep = cfg.train.checkpointer.max_to_keep if comm.is_main_process() else None
     images = cfg.dataloader.train.total_batch_size // comm.get_world_size()
     engine.warn_small_batch(model, images, accumulate=trainer.accumulate)
     writers, late_writers = [], []
     if comm.is_main_process():
         metrics = engine.MetricsWriter(os.path.join(folder, "metrics.json"))
-        writers = [CommonMetricPrinter(cfg.train.max_iter), metrics]
+        writers = [engine.ProgressPrinter(cfg.train.max_iter), metrics]
         late_writers = [metrics, engine.TensorBoardWriter(folder)]
     trainer.register_hooks(
         [
@@ -105,12 +124,12 @@ def build_trainer(cfg: DictConfig, model: nn.Module) -> tuple[engine.Trainer, en
             engine.StopOnSignal(checkpointer, trainer.device),
             engine.EvalHook(
                 cfg.train.eval_period,
-                lambda: engine.evaluate_training(cfg, model, averaged, trainer.stop_signals),
+                lambda: evaluate(trainer.stop_signals, brief=trainer.iter < cfg.train.max_iter),
             ),
             hooks.PeriodicWriter(late_writers, period=cfg.train.log_period),
         ]
     )
-    return trainer, checkpointer
+    return trainer, checkpointer, evaluate
 
 
 def load_or_resume(
@@ -130,6 +149,14 @@ def load_or_resume(
     return start, ended
 
 
+def show_batches(cfg: DictConfig, loader: Any) -> None:
+    path = os.path.join(cfg.train.output_dir, "batches.jpg")
+    names = dataset_metadata(engine.dataset_names(cfg.dataloader.train)).get("thing_classes")
+    order = cfg.dataloader.train.mapper.image_format
+    engine.write_batches(loader, path, class_names=names, image_format=order)
+    logger.info(f"The first images as the model gets them: {path}")
+
+
 def train(args: argparse.Namespace) -> dict:
     """Train, or evaluate and return the metrics."""
     with exit_on_error(ValueError, OSError):
@@ -140,10 +167,10 @@ def train(args: argparse.Namespace) -> dict:
             model = optimize_for_inference(model)
         else:
             model = in_parallel(cfg, model)
-            trainer, checkpointer = build_trainer(cfg, model)
+            trainer, checkpointer, evaluate = build_trainer(cfg, model)
             start, ended = load_or_resume(cfg, checkpointer, resume=args.resume)
-            averaged = checkpointer.checkpointables.get("averaged")
-            evaluate = functools.partial(engine.evaluate_training, cfg, model, averaged)
+            if vars(args).get("show_batches") and comm.is_main_process():
+                show_batches(cfg, trainer.data_loader)
     with exit_on_error(FloatingPointError, engine.BadImageError, OSError):
         if args.eval_only:
             return engine.evaluate(cfg, model)
@@ -151,10 +178,15 @@ def train(args: argparse.Namespace) -> dict:
             logger.info(
                 f"Nothing left to train: {start} of {cfg.train.max_iter} iterations are done"
             )
-            return engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended) or evaluate()
-        engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended)
-        trainer.train(start, cfg.train.max_iter)
-    return {}
+            made_up = engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended)
+            results = made_up or evaluate()
+        else:
+            engine.make_up_evaluation(cfg, evaluate, start=start, ended=ended)
+            trainer.train(start, cfg.train.max_iter)
+            results = {}
+        if comm.is_main_process():
+            engine.write_results(cfg)
+    return results
 
 
 def signal_children(signum: int) -> None:

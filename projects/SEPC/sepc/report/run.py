@@ -20,8 +20,8 @@ class Run:
         results: detections on these images, in COCO's results format.
         calibration: of their scores; None takes them as they are.
 
-    The first three files are found by themselves where a quick start has noted its data; results
-    are looked for in ``inference/coco_instances_results.json``.
+    The first three are found by themselves where the training has noted its data, in
+    ``results.json``; results are looked for in ``inference/coco_instances_results.json``.
 
     Raises:
         FileNotFoundError: without the folder, or if a file that was named does not exist.
@@ -40,10 +40,17 @@ class Run:
             if path is not None and not path.exists():
                 raise FileNotFoundError(f"{path} does not exist")
         data = self.quickstart().get("data")
+        noted = read_object(self.folder / "results.json").get("data")
         found = {"results": self.folder / "inference" / "coco_instances_results.json"}
         if isinstance(data, str):
             found["annotations"] = Path(data) / "annotations" / "instances_val2017.json"
             found["images"] = Path(data) / "val2017"
+        elif isinstance(noted, dict):
+            found |= {
+                k: Path(noted[k])
+                for k in ("annotations", "images")
+                if isinstance(noted.get(k), str)
+            }
         for name, path in found.items():
             if getattr(self, name) is None and path.exists():
                 object.__setattr__(self, name, path)

@@ -13,10 +13,13 @@ from .averaging import averaged_weights, evaluate_training
 from .bad_images import BadImageError
 from .checkpoint import Checkpointer, PeriodicCheckpointer
 from .config import build, default_output_dir, load_config
+from .console import ProgressPrinter, set_up
+from .data_note import DataNote, noted_metadata, paths_of
 from .data_stream import TrainingStream, build_test_loader, build_train_loader, use_own_loaders
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
 from .hooks import EvalHook, StopOnSignal, TrainingStopped
 from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter
+from .results import BestWeights, write_results
 from .resume import Settings, continue_or_start
 from .setup import (
     amp_dtype,
@@ -25,21 +28,24 @@ from .setup import (
     complete_train_loader,
     dataset_names,
     number_of_processes,
-    set_up,
     stop_on_full_disk,
     use_available_device,
     warn_small_batch,
 )
+from .show_batches import write_batches
 from .torchrun import join_torchrun
 from .trainer import Trainer
 
 __all__ = [
     "BadImageError",
+    "BestWeights",
     "Checkpointer",
+    "DataNote",
     "EarlyWriter",
     "EvalHook",
     "MetricsWriter",
     "PeriodicCheckpointer",
+    "ProgressPrinter",
     "Settings",
     "StopOnSignal",
     "TensorBoardWriter",
@@ -64,11 +70,15 @@ __all__ = [
     "join_torchrun",
     "load_config",
     "make_up_evaluation",
+    "noted_metadata",
     "number_of_processes",
+    "paths_of",
     "rewind_metrics",
     "set_up",
     "stop_on_full_disk",
     "use_available_device",
     "use_own_loaders",
     "warn_small_batch",
+    "write_batches",
+    "write_results",
 ]

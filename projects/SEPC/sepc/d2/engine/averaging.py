@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from ...averaging import MovingAverage
 from ...checkpoint.writing import write_data
 from ...signals import StopSignals
+from .console import brief_evaluation
+from .data_note import DataNote
 from .evaluation import evaluate
+from .results import BestWeights, log_briefly
 
 FILE = "model_averaged.pth"
 
@@ -56,7 +59,7 @@ class AveragedWeights(HookBase):
         self._average = MovingAverage(state, **self._settings)
 
     @contextmanager
-    def applied(self, output_dir: str) -> Iterator[None]:
+    def applied(self, output_dir: str, note: DataNote) -> Iterator[None]:
         """Let the model have the averaged weights meanwhile; write them to ``model_averaged.pth``.
 
         That file is a checkpoint like another, to evaluate, export and look at. Where there is no
@@ -69,7 +72,8 @@ class AveragedWeights(HookBase):
         _fill(self._model, self._average.state)
         try:
             if comm.is_main_process():
-                write_data({"model": self._model.state_dict()}, os.path.join(output_dir, FILE))
+                content = {"model": self._model.state_dict(), "data": note.state_dict()}
+                write_data(content, os.path.join(output_dir, FILE))
             yield
         finally:
             _fill(self._model, own)
@@ -96,7 +100,26 @@ def evaluate_training(
     model: nn.Module,
     averaged: AveragedWeights | None,
     stop_signals: StopSignals | None = None,
+    *,
+    best: BestWeights | None = None,
+    brief: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate a model in training as :func:`evaluate`, by its averaged weights if it has some."""
-    with averaged.applied(cfg.train.output_dir) if averaged else nullcontext():
-        return evaluate(cfg, model, stop_signals)
+    """Evaluate a model in training as :func:`evaluate`, by its averaged weights if it has some.
+
+    Its detections are written to the folder ``inference`` of the output folder.
+
+    Args:
+        cfg, model, stop_signals: see :func:`evaluate`.
+        averaged: of the model, if the training keeps them.
+        best: writes the weights that were evaluated if they are the best.
+        brief: a line on the terminal in place of tables.
+    """
+    folder = cfg.train.output_dir
+    with averaged.applied(folder, DataNote(cfg)) if averaged else nullcontext():
+        with brief_evaluation(brief=brief):
+            results = evaluate(cfg, model, stop_signals, os.path.join(folder, "inference"))
+        if brief:
+            log_briefly(results)
+        if best:
+            best.update(model, results)
+    return results

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ..config_files import find_config, is_cfgnode
+from .data_note import register_noted
 from .values import check_values
 from .yaml_files import read_yaml
 
@@ -19,17 +20,20 @@ REQUIRED_KEYS = ("model", "dataloader", "train", "optimizer", "lr_multiplier")
 DETECTRON2_OUTPUT_DIR = "./output"  # its default for every config
 
 
-def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
+def load_config(
+    path: str, overrides: Sequence[str] = (), *, derived: Mapping[str, Any] | None = None
+) -> DictConfig:
     """Load a LazyConfig file and apply ``key=value`` overrides.
 
     A ``.py`` file that leaves ``train.output_dir`` at Detectron2's default gets a folder of its
-    own, see :func:`default_output_dir`.
+    own, see :func:`default_output_dir`. Data sets that a saved config notes are registered.
 
     Args:
         path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder; or
             the name of one of the package's, see :func:`.config_files.find_config`.
         overrides: in Hydra's grammar, ``train.max_iter=100``. A key that the config does not have
             yet is written with a plus, ``+model.head.trunk.modulated=True``.
+        derived: values by dotted keys, in place of the file's; overrides win over them.
 
     Raises:
         FileNotFoundError: if there is no such file; close names are given.
@@ -59,10 +63,13 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
         )
     if path.endswith(".py") and cfg.train.get("output_dir") == DETECTRON2_OUTPUT_DIR:
         cfg.train.output_dir = default_output_dir(path)
+    for key, value in (derived or {}).items():
+        OmegaConf.update(cfg, key, value)
     _check_overrides(cfg, overrides)
     for override in overrides:
         cfg = _apply(cfg, override)
     check_values(cfg)
+    register_noted(cfg)
     return cfg
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from detectron2.config import instantiate
-from detectron2.evaluation import inference_on_dataset, print_csv_format
+from detectron2.evaluation import COCOEvaluator, inference_on_dataset, print_csv_format
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
 from omegaconf import DictConfig, ListConfig
@@ -65,7 +65,10 @@ def check_evaluation(cfg: DictConfig) -> None:
 
 
 def evaluate(
-    cfg: DictConfig, model: nn.Module, stop_signals: StopSignals | None = None
+    cfg: DictConfig,
+    model: nn.Module,
+    stop_signals: StopSignals | None = None,
+    detections: str | None = None,
 ) -> dict[str, Any]:
     """Run ``cfg.dataloader.evaluator`` over ``cfg.dataloader.test``, in all processes together.
 
@@ -79,6 +82,8 @@ def evaluate(
         cfg: a whole config.
         model: to evaluate.
         stop_signals: end the evaluation after the batch in which they come.
+        detections: folder to write them to, where the evaluator is Detectron2's for COCO and its
+            config names none.
 
     Returns:
         task to metric to value in percent; empty in all processes but the main one, and without
@@ -101,12 +106,19 @@ def evaluate(
         results = inference_on_dataset(
             model,
             batches,
-            instantiate(cfg.dataloader.evaluator),
+            _evaluator(cfg, detections),
             callbacks={"on_end": batches.agree},
         )
     if comm.is_main_process():
         print_csv_format(results)
     return results or {}
+
+
+def _evaluator(cfg: DictConfig, detections: str | None) -> Any:
+    evaluator = instantiate(cfg.dataloader.evaluator)
+    if isinstance(evaluator, COCOEvaluator) and evaluator._output_dir is None:
+        evaluator._output_dir = detections
+    return evaluator
 
 
 def make_up_evaluation(

@@ -22,7 +22,7 @@ _KEPT = (
     "dataloader.train.dataset.names",
     "optimizer._target_",
 )
-_PLACES = ("train.output_dir", "train.init_checkpoint", "train.device")
+_PLACES = ("train.output_dir", "train.init_checkpoint", "train.device", "datasets.")
 _NONE = "none"
 
 
@@ -35,7 +35,7 @@ class Settings:
 
     def __init__(self, cfg: DictConfig) -> None:
         flat = _flat(OmegaConf.to_container(cfg, resolve=False))
-        self._settings = {key: value for key, value in flat if key not in _PLACES}
+        self._settings = {key: value for key, value in flat if not key.startswith(_PLACES)}
         self.changes: list[str] | None = None  # since the checkpoint, None if it noted none
 
     def state_dict(self) -> dict[str, Any]:

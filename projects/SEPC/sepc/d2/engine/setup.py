@@ -1,6 +1,5 @@
 """Checks and settings before anything is built."""
 
-import argparse
 import contextlib
 import functools
 import logging
@@ -8,15 +7,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import torch
-from detectron2.config import LazyConfig
 from detectron2.layers import NaiveSyncBatchNorm
 from detectron2.utils import comm
-from detectron2.utils.collect_env import collect_env_info
-from detectron2.utils.env import seed_all_rng
-from detectron2.utils.logger import setup_logger
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig
 from torch import nn
@@ -124,32 +118,6 @@ def claim_output_dir(path: str) -> None:
     lock_folder(path)
     if removed := remove_partial_files(path):
         logger.info(f"Removed what a stopped process left half-written: {', '.join(removed)}")
-
-
-def set_up(cfg: DictConfig, args: argparse.Namespace) -> None:
-    """Begin the log, save the config and seed the random numbers, as Detectron2's default_setup.
-
-    Unlike there, an evaluation leaves the ``config.yaml`` of the training whose folder it is in.
-
-    Args:
-        cfg: of the job, whose ``train.output_dir`` can be written.
-        args: with ``config_file`` and ``eval_only``.
-    """
-    folder, rank = cfg.train.output_dir, comm.get_rank()
-    setup_logger(folder, distributed_rank=rank, name="fvcore")
-    log = setup_logger(folder, distributed_rank=rank)
-    setup_logger(folder, distributed_rank=rank, name="sepc")
-    log.info(f"Rank of current process: {rank}. World size: {comm.get_world_size()}")
-    log.info(f"Environment info:\n{collect_env_info()}")
-    log.info(f"Command line arguments: {args}")
-    log.info(f"Contents of {args.config_file}:\n{Path(args.config_file).read_text('utf-8')}")
-    path = os.path.join(folder, "config.yaml")
-    if comm.is_main_process() and not (args.eval_only and os.path.exists(path)):
-        LazyConfig.save(cfg, path)
-        log.info(f"Full config saved to {path}")
-    seed_all_rng(None if cfg.train.seed < 0 else cfg.train.seed + rank)
-    if not args.eval_only:
-        torch.backends.cudnn.benchmark = cfg.train.get("cudnn_benchmark", False)
 
 
 def stop_on_full_disk(path: str) -> None:

@@ -114,6 +114,7 @@ KINDS: dict[str, Kind] = {
     "train.checkpointer.period": PERIOD,
     "train.checkpointer.max_to_keep": _whole(1, optional=True),
     "train.accumulate": COUNT,
+    "train.report": SWITCH,
     "train.ema.enabled": SWITCH,
     "train.ema.decay": BELOW_ONE,
     "train.ema.ramp": FACTOR,

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from ...export import join_names
 from ...export.preprocess import read_image, resize
-from ..datasets import check_registered
-from ..engine import Checkpointer, dataset_names
-from ..predictor import dataset_metadata
+from ..datasets import check_registered, dataset_metadata
+from ..engine import Checkpointer, dataset_names, noted_metadata
 
 RANDOM_SIZES = ((192, 256), (256, 192), (224, 224), (200, 301))
 SCALES = (1.0, 0.75, 1.25, 0.6)
@@ -27,20 +26,28 @@ def load_model(cfg: DictConfig, weights: str) -> nn.Module:
     Raises:
         FileNotFoundError, ValueError: see :meth:`.engine.Checkpointer.load`.
     """
+    return load_noted(cfg, weights)[0]
+
+
+def load_noted(cfg: DictConfig, weights: str) -> tuple[nn.Module, Any]:
+    """Load as :func:`load_model`, and what the checkpoint notes of its data, None if nothing."""
     model = instantiate(cfg.model).eval()
-    Checkpointer(model).load(weights, strict=True)
-    return model
+    return model, Checkpointer(model).load(weights, strict=True).get("data")
 
 
-def config_metadata(cfg: DictConfig) -> dict[str, str]:
+def config_metadata(cfg: DictConfig, note: Any = None) -> dict[str, str]:
     """Texts of a config: classes, order of the channels, and how images are resized.
 
-    ``class_names`` and ``category_ids`` are there where they are known, ``resize_short_edge`` and
-    ``resize_max`` where the config resizes for testing.
+    ``class_names`` and ``category_ids`` are there where they are known, by the checkpoint or the
+    config; ``resize_short_edge`` and ``resize_max`` where the config resizes for testing.
+
+    Args:
+        cfg: a whole config.
+        note: of the data, in the checkpoint; see :class:`.engine.DataNote`.
     """
     mapper = cfg.dataloader.test.mapper
     texts = {"input_format": str(mapper.image_format)}
-    metadata = dataset_metadata(dataset_names(cfg.dataloader.test))
+    metadata = noted_metadata(dataset_metadata(dataset_names(cfg.dataloader.test)), note)
     if names := metadata.get("thing_classes"):
         texts["class_names"] = join_names(names)
     if by_id := metadata.get("thing_dataset_id_to_contiguous_id"):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ... import __version__
 from ...export import Agreement, ExportError, Signature, export_detector
-from .config import config_metadata, fit_sizes, images_to_check, load_model, read_images
+from .config import config_metadata, fit_sizes, images_to_check, load_noted, read_images
 from .detector import ExportableDetector, detect, has_masks, traceable_rcnn
 
 
@@ -60,7 +60,7 @@ def export(
         ValueError, ExportError: see :func:`export_model`.
     """
     Signature(image_size=image_size, batch=batch)  # refuses numbers out of range
-    model = load_model(cfg, os.fspath(weights))
+    model, note = load_noted(cfg, os.fspath(weights))
     if images:
         pixels, what = read_images(cfg, images), "the images given"
     else:
@@ -75,7 +75,7 @@ def export(
         images=fitted,
         image_size=image_size,
         batch=batch,
-        metadata={**config_metadata(cfg), **(metadata or {})},
+        metadata={**config_metadata(cfg, note), **(metadata or {})},
     )
     return Exported(agreement, [(x.shape[-2], x.shape[-1]) for x in fitted], what)
 
