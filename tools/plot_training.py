@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sepc.program import exit_status
 from sepc.report.run import Run
+from sepc.score_threshold import SHOWN_SCORE
 from sepc.visualize import draw_mistakes, match_detections, plot_training
 
 
@@ -38,7 +39,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="default: inference/coco_instances_results.json of the training",
     )
     parser.add_argument("--num-images", type=int, default=8)
-    parser.add_argument("--confidence-threshold", type=float, default=0.3)
+    parser.add_argument(
+        "--confidence-threshold",
+        type=float,
+        default=SHOWN_SCORE,
+        metavar="SCORE",
+        help="leave out what scores less (default: %(default)s)",
+    )
     args = parser.parse_args(argv)
     if args.output is None and args.mistakes is None:
         parser.error("expected --output FILE, --mistakes FILE or both")
