@@ -4,7 +4,7 @@
     python examples/serve_onnx.py model.onnx image.jpg --draw found.jpg
 
 Prints JSON: class, score and box (x1, y1, x2, y2 in pixels of the image) of each object. Neither
-torch nor Detectron2 is needed; of this package one file is, sepc/export/preprocess.py.
+torch nor Detectron2 is needed; of this package sepc/export/preprocess.py is, and one number.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime
 
 from sepc.export.preprocess import detect_in_image, read_image
+from sepc.score_threshold import SHOWN_SCORE
 
 
 def detect(session: onnxruntime.InferenceSession, pixels: np.ndarray) -> list[dict]:
@@ -38,7 +39,8 @@ def detect(session: onnxruntime.InferenceSession, pixels: np.ndarray) -> list[di
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("model", help="written by tools/export_model.py --format onnx")
 parser.add_argument("image")
-parser.add_argument("--threshold", type=float, default=0.5, help="leave out what scores less (0.5)")
+weak = f"leave out what scores less ({SHOWN_SCORE:g})"
+parser.add_argument("--threshold", type=float, default=SHOWN_SCORE, help=weak)
 parser.add_argument("--draw", metavar="FILE", help="write the image with the boxes there")
 args = parser.parse_args()
 try:

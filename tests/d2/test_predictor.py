@@ -6,11 +6,14 @@ import pytest
 import torch
 from detectron2.config import LazyConfig, get_cfg, instantiate
 from detectron2.modeling import build_model
+from detectron2.structures import Instances
 
 from sepc.d2.cfgnode import add_sepc_config
 from sepc.d2.demo import Detectron2Detector
 from sepc.d2.predictor import Predictor, is_cfgnode
+from sepc.demo import Detections
 from sepc.jobs.visualize_pyramid import objects_apart
+from sepc.visualize.drawing import bgr, class_color
 
 from ..demo.files import frames_of, write_image, write_video
 from ..tools import load_tool
@@ -129,7 +132,7 @@ def test_bad_input(arguments, error, message):
         Predictor.from_config(**arguments)
 
 
-def test_drawn_by_detectron2(predictor):
+def test_drawing(predictor):
     detector = Detectron2Detector(predictor)
     image = noise()
     (found,) = detector([image])
@@ -139,6 +142,20 @@ def test_drawn_by_detectron2(predictor):
     picture = detector.draw(image, best)
     assert picture.shape[1] >= 500 and picture.dtype == np.uint8
     assert detector.draw_frame(image, best).shape == image.shape
+    color = bgr(class_color(int(best.classes[0])))
+    assert (picture == color).all(axis=2).sum() > 50
+
+
+def test_masks_are_drawn_in_the_colors_of_their_classes(predictor):
+    image = np.zeros((64, 64, 3), np.uint8)
+    native = Instances((64, 64), pred_masks=torch.zeros(2, 64, 64, dtype=torch.bool))
+    native.pred_masks[1, 40:50, 30:60] = True
+    boxes, scores, classes = np.zeros((2, 4)), np.array([0.9, 0.8]), np.array([0, 2])
+    found = Detections(boxes, scores, classes, native)
+    frame = Detectron2Detector(predictor).draw_frame(image, found)
+    half = np.array(bgr(class_color(2))) // 2
+    assert (frame == half).all(axis=2)[40:50, 30:60].all()
+    assert not image.any()
 
 
 def command(weights, *others):

@@ -163,6 +163,7 @@ def test_names_types_and_texts_of_a_file(onnx_file):
         "pixel_mean": "127.5,127.5,127.5",
         "pixel_std": "64,64,64",
         "score_threshold": "0.05",
+        "shown_score": "0.3",
         "nms_threshold": "0.5",
         "max_detections": "100",
         "format_version": "1",

@@ -19,6 +19,7 @@ from sepc.calibration import ClassCalibration, ScoreCalibration  # noqa: E402
 from sepc.calibration.calibrators import Linear  # noqa: E402
 from sepc.d2.engine import evaluate  # noqa: E402
 from sepc.export import load_exported  # noqa: E402
+from sepc.score_threshold import SHOWN_SCORE  # noqa: E402
 
 from ..without import TORCH, run_without  # noqa: E402
 
@@ -161,6 +162,7 @@ def test_example_says_what_is_wrong(onnx_file, tmp_path):
     result = serve(onnx_file("retinanet")[0], tmp_path / "none.jpg")
     assert result.returncode == 1
     assert "does not exist" in result.stderr
+    assert f"scores less ({SHOWN_SCORE:g})" in " ".join(serve("--help").stdout.split())
 
 
 def test_example_is_short_and_imports_little():
@@ -169,5 +171,5 @@ def test_example_is_short_and_imports_little():
     imported = {line.split()[1] for line in lines if line.startswith(("import ", "from "))}
     assert imported <= {
         *("argparse", "csv", "json", "sys", "cv2", "numpy", "onnxruntime"),
-        "sepc.export.preprocess",
+        *("sepc.export.preprocess", "sepc.score_threshold"),
     }

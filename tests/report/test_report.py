@@ -1,5 +1,6 @@
 """Tests of the page of a training: what is in it, and what it says where something is missing."""
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -9,9 +10,12 @@ import pytest
 
 from sepc.calibration import ScoreCalibration
 from sepc.report import Run, write_report
+from sepc.report.confusions import confusion_sections
 from sepc.report.facts import environment, training_seconds
+from sepc.report.outcomes import read_outcomes
 from sepc.report.pictures import objects_per_size
 from sepc.visualize import read_metrics
+from sepc.visualize.drawing import class_color
 
 from ..tools import load_tool
 from .run_folder import make_run
@@ -62,7 +66,15 @@ def page_of(folder, **files):
 
 def test_everything_is_there(folder):
     page = Page(page_of(folder))
-    for words in ("<run> & co", "COCO metrics", "Curves", "Pictures", "Config", "Environment"):
+    for words in (
+        "<run> & co",
+        "COCO metrics",
+        "Curves",
+        "Classes",
+        "Pictures",
+        "Config",
+        "Environment",
+    ):
         assert words in page.text
     assert "AP 12.3" in page.text and "iterations 40" in page.text
     assert "time in training 0:00:30" in page.text
@@ -76,7 +88,7 @@ def test_everything_is_there(folder):
     pictures = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
     assert len(pictures) == 2 * (3 + 3)
     assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
-    assert sum(tag == "svg" and name == "role" for tag, name, _ in page.attributes) == 3
+    assert sum(tag == "svg" and name == "role" for tag, name, _ in page.attributes) == 3 + 1
 
 
 def test_it_needs_nothing_but_a_browser(folder):
@@ -103,6 +115,45 @@ def test_curves_take_the_colors_of_the_page(folder):
     text = page_of(folder)
     assert "currentColor" in text and "var(--c0)" in text
     assert "#010203" not in text
+
+
+def test_classes_have_one_color_in_curves_matrix_and_legend(folder):
+    text = without_pictures(page_of(folder))
+    for index in (0, 1):
+        color = class_color(index)
+        assert text.count(f'style="background:{color}"') == 3  # row, column, above the pictures
+    assert re.search(f"stroke: {class_color(0)}", text, re.IGNORECASE)  # "star" has no objects
+
+
+def test_confusion_matrix_and_curves_in_the_page(folder):
+    """Of objects of class 1, one is found, two were taken for class 2."""
+    page = Page(page_of(folder))
+    assert "Rows: what objects are. Columns: what they were detected as, at a score of 0.3" in (
+        page.text
+    )
+    _, _, matrix = page.text.partition("Crowds, and what is detected in them, do not count.")
+    matrix = matrix.partition("Over all")[0]
+    assert matrix.split("missed", 1)[1].startswith(" a<b 1 2 · star · · · no object · ·")
+    assert "33.7 a<b" in page.text and "No objects of star." in page.text
+
+
+def test_of_many_classes_the_most_confused_are_shown(folder):
+    outcomes = read_outcomes(Run(folder))
+    many = [{"id": i, "name": f"name {i} & $x$ _"} for i in range(1, 60)]
+    html = confusion_sections(outcomes._replace(content={**outcomes.content, "categories": many}))
+    page = Page(html)
+    assert "Shown are the 12 of 59 classes that are confused most." in page.text
+    assert "the other 47" in page.text and page.text.count("name 2 & $x$ _") >= 2
+    assert html.count("<tr>") == 1 + 12 + 2
+
+
+def test_data_without_objects_still_make_a_page(folder, tmp_path):
+    path = tmp_path / "shapes" / "annotations" / "instances_val2017.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "annotations": []}))
+    (folder / "inference" / "coco_instances_results.json").write_text("[]")
+    page = Page(page_of(folder))
+    assert "No objects of a<b, star." in page.text and "0 of 0 objects are missed" in page.text
 
 
 def test_quick_start_notes_all_metrics(folder):

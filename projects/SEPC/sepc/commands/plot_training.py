@@ -12,6 +12,7 @@ data of a quick start are found by themselves; others are named by `--annotation
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..score_threshold import SHOWN_SCORE
 from .parser import Namespace, Parser, start
 
 
@@ -31,7 +32,13 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
         help="default: inference/coco_instances_results.json of the training",
     )
     parser.add_argument("--num-images", type=int, default=8)
-    parser.add_argument("--confidence-threshold", type=float, default=0.3)
+    parser.add_argument(
+        "--confidence-threshold",
+        type=float,
+        default=SHOWN_SCORE,
+        metavar="SCORE",
+        help="leave out what scores less (default: %(default)s)",
+    )
     args = parser.parse(argv)
     if args.output is None and args.mistakes is None:
         parser.error("expected --output FILE, --mistakes FILE or both")

@@ -17,6 +17,7 @@ exit status is 2.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..score_threshold import SHOWN_SCORE
 from .parser import Namespace, Parser, start
 
 
@@ -36,7 +37,10 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
         help="folder; picture for one image; .json for COCO's results; video for a video",
     )
     parser.add_argument(
-        "--confidence-threshold", type=float, help="default: 0.5; 0 with --calibration"
+        "--confidence-threshold",
+        type=float,
+        metavar="SCORE",
+        help=f"leave out what scores less; default: {SHOWN_SCORE:g}, 0 with --calibration",
     )
     parser.add_argument(
         "--calibration", type=Path, metavar="FILE", help="of `sepc calibrate-scores`"
@@ -56,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
     if args.onnx is not None and (args.weights or args.opts):
         parser.error("--onnx: expected no --weights and no --opts")
     if args.confidence_threshold is None:
-        args.confidence_threshold = 0.0 if args.calibration else 0.5
+        args.confidence_threshold = 0.0 if args.calibration else SHOWN_SCORE
     if not 0 <= args.confidence_threshold <= 1:
         parser.error(f"--confidence-threshold: expected 0 to 1, got {args.confidence_threshold}")
     if args.batch_size < 1:

@@ -1,13 +1,11 @@
-"""Demo detector: a trained model of Detectron2, drawn by Detectron2."""
+"""Demo detector: a trained model of Detectron2."""
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-from detectron2.utils.video_visualizer import VideoVisualizer
-from detectron2.utils.visualizer import Visualizer
 
-from ..demo.detections import READABLE_SIDE, Detections
+from ..demo.detections import Detections, draw_found
+from ..visualize.drawing import bgr, class_color
 from .predictor import Predictor
 
 
@@ -16,7 +14,6 @@ class Detectron2Detector:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._video = VideoVisualizer(predictor.metadata)
         self.class_names = predictor.class_names
         self.category_ids = predictor.category_ids
 
@@ -32,16 +29,18 @@ class Detectron2Detector:
         ]
 
     def draw(self, image: np.ndarray, found: Detections) -> np.ndarray:
-        scale = max(1.0, READABLE_SIDE / max(image.shape[:2]))
-        visualizer = Visualizer(_flipped(image), self._predictor.metadata, scale=scale)
-        return _flipped(visualizer.draw_instance_predictions(found.native).get_image())
+        return draw_found(_with_masks(image, found), found, self.class_names, enlarge=True)
 
     def draw_frame(self, frame: np.ndarray, found: Detections) -> np.ndarray:
-        drawn = self._video.draw_instance_predictions(_flipped(frame), found.native).get_image()
-        # matplotlib rounds the size of its canvas
-        return cv2.resize(_flipped(drawn), (frame.shape[1], frame.shape[0]))
+        return draw_found(_with_masks(frame, found), found, self.class_names, enlarge=False)
 
 
-def _flipped(image: np.ndarray) -> np.ndarray:
-    """Image with its channels in reverse order: BGR to RGB and back."""
-    return np.ascontiguousarray(image[:, :, ::-1])
+def _with_masks(image: np.ndarray, found: Detections) -> np.ndarray:
+    """Picture of an image under the masks of what was found, half of each its class's color."""
+    if not found.native.has("pred_masks"):
+        return image
+    picture = image.copy()
+    for mask, label in zip(found.native.pred_masks.numpy(), found.classes, strict=True):
+        color = np.array(bgr(class_color(int(label))))
+        picture[mask] = ((picture[mask].astype(int) + color) // 2).astype(np.uint8)
+    return picture

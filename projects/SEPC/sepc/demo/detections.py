@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..visualize.drawing import CYCLE, bgr, draw_box, draw_label, scaled_to
+from ..visualize.drawing import bgr, class_color, draw_box, scaled_to
+from ..visualize.labels import Label, draw_labels
 
 #: smaller images are enlarged for drawing, so that labels can be read
 READABLE_SIDE = 512
@@ -78,7 +79,7 @@ class Detector(Protocol):
 def draw_found(
     image: np.ndarray, found: Detections, class_names: Sequence[str] | None, *, enlarge: bool
 ) -> np.ndarray:
-    """Draw boxes with class and score, the best on top.
+    """Draw boxes with class and score, the best on top; a label that finds no room is left out.
 
     Args:
         image: (H, W, 3), uint8, BGR; it stays as it is.
@@ -88,13 +89,15 @@ def draw_found(
     if enlarge and max(image.shape[:2]) < READABLE_SIDE:
         picture, scale = scaled_to(image, READABLE_SIDE)
     size = float(np.clip(max(picture.shape[:2]) / 1400, 0.4, 1.2))
+    labels = []
     for index in np.argsort(found.scores, kind="stable"):
         label = int(found.classes[index])
         x1, y1, x2, y2 = (round(float(v) * scale) for v in found.boxes[index])
-        color = bgr(CYCLE[label % len(CYCLE)])
+        color = bgr(class_color(label))
         draw_box(picture, (x1, y1, x2, y2), color)
         text = f"{name_of(label, class_names)} {found.scores[index]:.2f}"
-        draw_label(picture, text, x1, y1, color, size=size)
+        labels.append(Label(text, (x1, y1, x2, y2), color))
+    draw_labels(picture, labels[::-1], size=size)
     return picture
 
 

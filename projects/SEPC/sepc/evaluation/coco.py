@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -21,6 +23,7 @@ def match_boxes(
     found: dict[int, dict[str, Any]],
     *,
     ious: Sequence[float],
+    by_class: bool = True,
 ) -> COCOeval:
     """Match boxes per image and class over objects of all sizes, as COCO's evaluation does.
 
@@ -30,6 +33,7 @@ def match_boxes(
             id 0 for none.
         found: detections in COCO's results format, by a number from 1.
         ious: least IoU of a match; 0 takes boxes that don't overlap, as COCO's comparison does.
+        by_class: or else per image whatever the classes, with all detections and not the 100 best.
 
     Returns:
         the evaluation after ``evaluate()``; ``evalImgs`` holds the matches, one entry per class
@@ -46,9 +50,47 @@ def match_boxes(
         )
         everything = evaluation.params.areaRng[0]
         evaluation.params.iouThrs = list(ious)
+        if not by_class:
+            evaluation.params.useCats, evaluation.params.maxDets = 0, [max(len(found), 1)]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [everything], ["all"]
         evaluation.evaluate()
     return evaluation
+
+
+class PrecisionCurves(NamedTuple):
+    """Precision of K classes, in the order of their ids, at the R recalls of COCO.
+
+    Attributes:
+        recalls: (R,), 0 to 1.
+        precision: (K, R): the best at this recall or a higher one; -1 for a class without objects.
+        scores: (K, R): of the detection with which the recall is reached, 0 where it is not.
+    """
+
+    recalls: np.ndarray
+    precision: np.ndarray
+    scores: np.ndarray
+
+
+def precision_curves(
+    content: dict[str, Any], results: Sequence[dict[str, Any]], *, iou: float = 0.5
+) -> PrecisionCurves:
+    """Precision over recall as COCO's evaluation has it; the mean over recalls is the class's AP.
+
+    Args:
+        content: of COCO's instance annotations.
+        results: in COCO's results format, weak ones as well.
+        iou: least overlap of a match.
+
+    Raises:
+        ValueError: for a result of an image or category that the annotations don't have.
+    """
+    check_results(content, results)
+    truths = dict(enumerate(content.get("annotations", []), start=1))
+    evaluation = match_boxes(content, truths, dict(enumerate(results, start=1)), ious=[iou])
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+    precision, scores = (evaluation.eval[key][0, :, :, 0, -1].T for key in ("precision", "scores"))
+    return PrecisionCurves(evaluation.params.recThrs, precision, scores)
 
 
 def check_results(content: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..files import atomic_write
+from ..score_threshold import SHOWN_SCORE
 from .check import Agreement, Detect, check_detections, import_package
 from .exported import load_exported
 from .onnx import write_onnx
@@ -66,6 +67,7 @@ def export_detector(
     # the other formats take any size, whatever the exporter assumes
     taken = signature if format == "torch-export" else replace(signature, min_size=1)
     texts = {"format_version": str(FORMAT_VERSION), "precision": "float32"}
+    texts["shown_score"] = f"{SHOWN_SCORE:g}"
     texts |= {**(metadata or {}), **taken.as_text()}
     example = images[0]
     if signature.batch is not None:  # two for any number: the exporter takes 1 for a constant

@@ -168,6 +168,7 @@ _NUMBERS = {
     "resize_short_edge": _Numbers(1, float, 1, _LARGEST_SIDE),
     "resize_max": _Numbers(1, float, 1, 2**63),
     "score_threshold": _Numbers(1, float, 0, 1),
+    "shown_score": _Numbers(1, float, 0, 1),
     "pixel_mean": _Numbers(3, float, 0, 255),
     "category_ids": _Numbers(0, int, -(2**53), 2**53, ("",)),
 }

@@ -13,7 +13,7 @@ from ..export.preprocess import read_image
 from ..files import atomic_write
 from ..visualize.detections import boxes_panel, category_colors
 from .page import bars, html_page
-from .pictures import data_uri
+from .pictures import class_label, data_uri
 
 _IMAGES = 8
 _SIDE = 300
@@ -56,8 +56,9 @@ def _contents(found: Diagnosis) -> str:
     objects = Counter(a["category_id"] for a in annotations if not a.get("iscrowd"))
     images = Counter(c for _, c in {(a["image_id"], a["category_id"]) for a in annotations})
     rows = "".join(
-        f"<tr><th>{id_} {escape(name)}</th><td>{objects[id_]}</td><td>{images[id_]}</td></tr>"
-        for id_, name in sorted(names.items())
+        f"<tr><th>{class_label(i, f'{id_} {name}')}</th>"
+        f"<td>{objects[id_]}</td><td>{images[id_]}</td></tr>"
+        for i, (id_, name) in enumerate(sorted(names.items()))
     )
     crowds = sum(bool(a.get("iscrowd")) for a in annotations)
     filled = len({a["image_id"] for a in annotations})

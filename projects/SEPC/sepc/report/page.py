@@ -11,6 +11,8 @@ from ..files import atomic_write
 from ..visualize.curves import Metrics, read_metrics
 from . import facts
 from .charts import curves_as_svg
+from .confusions import confusion_sections
+from .outcomes import read_outcomes
 from .pictures import objects_per_size, picture_sections
 from .run import Run
 
@@ -44,7 +46,7 @@ def render(run: Run) -> str:
     sections = {
         "COCO metrics": _coco(run, metrics, table),
         "Curves": _curves(run, metrics),
-        "Pictures": _pictures(run),
+        **_detections(run),
         "Config": _config(run),
         "Environment": _environment(run),
     }
@@ -138,11 +140,17 @@ def _curves(run: Run, metrics: Metrics) -> str:
     return f'<div class="columns">{cells}</div>'
 
 
-def _pictures(run: Run) -> str:
+def _detections(run: Run) -> dict[str, str]:
+    """Make the sections that need the data of the evaluation and what was detected in them."""
     try:
-        return picture_sections(run)
+        outcomes = read_outcomes(run)
     except (ValueError, FileNotFoundError) as error:
-        return _absent(f"No pictures: {error}.")
+        return {"Classes and pictures": _absent(f"No confusion matrix and no pictures: {error}.")}
+    try:
+        pictures = picture_sections(run, outcomes)
+    except (ValueError, FileNotFoundError) as error:
+        pictures = _absent(f"No pictures: {error}.")
+    return {"Classes": confusion_sections(outcomes), "Pictures": pictures}
 
 
 def _config(run: Run) -> str:

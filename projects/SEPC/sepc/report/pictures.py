@@ -7,13 +7,15 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from ..visualize.matching import ImageMatches, match_detections
+from ..visualize.drawing import class_color
+from ..visualize.matching import ImageMatches
 from ..visualize.mistakes import count_mistakes, mistake_panels
+from .outcomes import Outcomes
 from .run import Run
 
-SCORE_THRESH = 0.3
 _SIDE = 300
 _FIRST, _WORST = 4, 6  # images of each kind
+_NAMED = 20  # classes
 
 
 def data_uri(image: np.ndarray) -> str:
@@ -22,32 +24,40 @@ def data_uri(image: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
-def picture_sections(run: Run) -> str:
+def class_label(index: int, name: str) -> str:
+    """Name of a class after a patch of its color, as HTML."""
+    patch = f'<span class="swatch" style="background:{class_color(index)}"></span>'
+    return patch + escape(name)
+
+
+def picture_sections(run: Run, outcomes: Outcomes) -> str:
     """Show the first and the worst images, and how much is missed and wrong in all, as HTML.
 
     Raises:
-        ValueError, FileNotFoundError: without data or results, or if they don't fit.
+        ValueError, FileNotFoundError: for an image that is missing or can't be read.
     """
-    content, results = run.load_annotations(), run.load_results()
-    least, above = SCORE_THRESH, f"at a score of {SCORE_THRESH:g} or more"
-    if run.calibration is not None:
-        least, above = 0.0, "above the score thresholds of the calibration"
-    matches = match_detections(content, results, score_thresh=least)
-    order = {entry["id"]: place for place, entry in enumerate(content["images"])}
+    matches, names = outcomes.matches, outcomes.names
+    order = {entry["id"]: place for place, entry in enumerate(outcomes.content["images"])}
     in_order = sorted(matches, key=lambda each: order[each.image["id"]])
-    names = {category["id"]: category["name"] for category in content["categories"]}
     missed, found, wrong, right = (
         sum(len(getattr(each, kind)) for each in matches)
         for kind in ("missed", "found", "wrong", "right")
     )
     return f"""
 <p>Over all {len(matches)} images {missed} of {missed + found} objects are missed and {wrong} of
-{wrong + right} detections are wrong, {above}, matched as COCO does at IoU 0.5.</p>
-<p class="soft">Left ground truth, right detections:
-<span class="right">thin green</span> agrees, <span class="missed">dashed orange</span> is missed,
-<span class="wrong">thick red-brown</span> is wrong (a false positive), gray is a crowd.</p>
+{wrong + right} detections are wrong, {outcomes.above}, matched as COCO does at IoU 0.5.</p>
+<p class="soft">Left ground truth, right detections. What is <b>thin</b> agrees, <b>dashed</b> is
+missed, <b>thick</b> is wrong (a false positive), gray is a crowd. Colors are those of the classes:
+{_legend(names)}</p>
 <h3>First images</h3>{_gallery(in_order[:_FIRST], run, names)}
 <h3>Worst images</h3>{_gallery(matches[:_WORST], run, names)}"""
+
+
+def _legend(names: dict[int, str]) -> str:
+    """Colors of the classes by their names, of the first ones where there are many."""
+    shown = [class_label(i, name) for i, name in enumerate(list(names.values())[:_NAMED])]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more." if more else ".")
 
 
 def objects_per_size(run: Run) -> list[int]:

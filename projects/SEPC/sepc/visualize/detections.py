@@ -10,17 +10,9 @@ import numpy as np
 
 from ..data.validate import read_annotations
 from ..export.preprocess import read_image
-from .drawing import (
-    CYCLE,
-    Color,
-    bgr,
-    draw_box,
-    draw_label,
-    scaled_to,
-    sheet,
-    titled,
-    write_picture,
-)
+from ..score_threshold import SHOWN_SCORE
+from .drawing import Color, bgr, class_color, draw_box, scaled_to, sheet, titled, write_picture
+from .labels import Label, draw_labels
 
 
 def draw_detections(
@@ -30,7 +22,7 @@ def draw_detections(
     path: str | os.PathLike[str],
     *,
     num_images: int = 8,
-    score_thresh: float = 0.3,
+    score_thresh: float = SHOWN_SCORE,
     side: int = 384,
 ) -> None:
     """Draw the first images of a data set, ground truth on the left and detections on the right.
@@ -75,7 +67,7 @@ def draw_detections(
 
 def category_colors(ids: Iterable[int]) -> dict[int, Color]:
     """Color of each category, by the order of their ids."""
-    return {c: bgr(CYCLE[i % len(CYCLE)]) for i, c in enumerate(sorted(ids))}
+    return {c: bgr(class_color(i)) for i, c in enumerate(sorted(ids))}
 
 
 def boxes_panel(
@@ -88,16 +80,25 @@ def boxes_panel(
     """Draw one image, scaled to a longer side of ``side``, with its boxes; crowds are drawn thin.
 
     Args:
-        boxes: annotations or detections in COCO's format.
+        boxes: annotations or detections in COCO's format; the last is drawn on top, and its label
+            has the first choice of a place.
         names, colors: by category ids, see :func:`category_colors`.
     """
     panel, scale = scaled_to(image, side)
+    labels = []
     for box in boxes:
-        x, y, width, height = (round(v * scale) for v in box["bbox"])
+        corners = scaled_corners(box, scale)
         color, crowd = colors[box["category_id"]], box.get("iscrowd", 0)
-        draw_box(panel, (x, y, x + width, y + height), color, thickness=1 if crowd else 2)
+        draw_box(panel, corners, color, thickness=1 if crowd else 2)
         text = names[box["category_id"]] + (" (crowd)" if crowd else "")
         if "score" in box:
             text += f" {box['score']:.2f}"
-        draw_label(panel, text, x, y, color)
+        labels.append(Label(text, corners, color))
+    draw_labels(panel, labels[::-1])
     return panel
+
+
+def scaled_corners(box: dict[str, Any], scale: float) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 in pixels of a picture that is scaled by ``scale``, of a box of COCO's."""
+    x, y, width, height = (v * scale for v in box["bbox"])
+    return round(x), round(y), round(x + width), round(y + height)

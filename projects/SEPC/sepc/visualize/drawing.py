@@ -1,5 +1,6 @@
-"""Colors, boxes with labels, and sheets of pictures, drawn by OpenCV."""
+"""Colors, boxes, and sheets of pictures, drawn by OpenCV."""
 
+import colorsys
 import math
 import os
 from collections.abc import Sequence
@@ -20,14 +21,14 @@ BLUE = "#0072B2"
 VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
 
-#: classes of objects, runs in a plot: one after the other
-CYCLE = (ORANGE, SKY, GREEN, YELLOW, PURPLE, VERMILION, BLUE)
+_FIRST_CLASSES = (ORANGE, SKY, GREEN, YELLOW, PURPLE, VERMILION, BLUE)
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_START = 0.34  # with which the first twenty classes differ most
 
 #: the three terms of pyramid convolution, as in docs/pyramid_conv.png
 TERMS = {"finer": VERMILION, "same": BLUE, "coarser": "#007D5A"}
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_SIZE = 0.38
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MARGIN = 8
 _BAR = 22
 _OUTSIDE = 16  # pixels; OpenCV takes no numbers of any size
@@ -35,6 +36,22 @@ _PAPER = (255, 255, 255)
 _INK = (60, 60, 60)
 
 Color = tuple[int, int, int]
+
+
+def class_color(index: int) -> str:
+    """Color of a class as ``"#RRGGBB"``, the same in all pictures and pages.
+
+    The first seven are Okabe and Ito's. Beyond, hues are a golden section apart and in turn bright,
+    darker and pale, so that classes near each other look unlike.
+
+    Args:
+        index: of the class, 0 to K - 1: its place among the sorted category ids.
+    """
+    if index < len(_FIRST_CLASSES):
+        return _FIRST_CLASSES[index]
+    saturation, value = ((0.9, 0.95), (0.8, 0.65), (0.45, 0.9))[index % 3]
+    channels = colorsys.hsv_to_rgb((_START + index * _GOLDEN) % 1, saturation, value)
+    return "#" + "".join(f"{round(255 * x):02X}" for x in channels)
 
 
 def bgr(color: str) -> Color:
@@ -73,18 +90,6 @@ def draw_box(
             cv2.line(picture, ends[0], ends[1], color, thickness)
 
 
-def draw_label(
-    picture: np.ndarray, text: str, x: int, y: int, color: Color, *, size: float = _SIZE
-) -> None:
-    """Draw text on a colored ground above the point (x, y), inside the picture."""
-    (width, height), _ = cv2.getTextSize(text, _FONT, size, 1)
-    left = min(max(x - 1, 0), max(picture.shape[1] - width - 4, 0))
-    bottom = min(max(y, height + 5), picture.shape[0])
-    cv2.rectangle(picture, (left, bottom - height - 5), (left + width + 4, bottom), color, -1)
-    ink = (0, 0, 0) if sum(color) > 300 else (255, 255, 255)
-    cv2.putText(picture, text, (left + 2, bottom - 3), _FONT, size, ink, 1, cv2.LINE_AA)
-
-
 def scaled_to(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     """Scale an image to a longer side of ``side`` pixels; return it and the factor."""
     scale = side / max(image.shape[:2])
@@ -96,7 +101,7 @@ def scaled_to(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
 def titled(panel: np.ndarray, title: str) -> np.ndarray:
     """Add a line of text above a panel, and a margin around."""
     bar = np.full((_BAR, panel.shape[1], 3), _PAPER, np.uint8)
-    cv2.putText(bar, title, (1, _BAR - 7), _FONT, 0.42, _INK, 1, cv2.LINE_AA)
+    cv2.putText(bar, title, (1, _BAR - 7), FONT, 0.42, _INK, 1, cv2.LINE_AA)
     framed = np.vstack([bar, panel])
     return cv2.copyMakeBorder(
         framed, 0, _MARGIN, _MARGIN // 2, _MARGIN // 2, cv2.BORDER_CONSTANT, value=_PAPER

@@ -3,27 +3,17 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..export.preprocess import read_image
-from .drawing import (
-    GREEN,
-    ORANGE,
-    VERMILION,
-    bgr,
-    draw_box,
-    draw_label,
-    scaled_to,
-    sheet,
-    titled,
-    write_picture,
-)
+from .detections import category_colors, scaled_corners
+from .drawing import draw_box, scaled_to, sheet, titled, write_picture
+from .labels import Label, draw_labels
 from .matching import ImageMatches
 
-_RIGHT, _WRONG, _MISSED = bgr(GREEN), bgr(VERMILION), bgr(ORANGE)
 _CROWD = (160, 160, 160)
+_THICK = 3
 
 
 def draw_mistakes(
@@ -79,30 +69,33 @@ def mistake_panels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw ground truth (missed objects dashed) and detections (false positives thick) apart.
 
+    The color is that of the class, see :func:`~sepc.visualize.drawing.class_color`; crowds are
+    gray. Mistakes alone are labeled.
+
+    Args:
+        names: of all categories, by id.
+
     Returns:
         two pictures (H, W, 3), BGR, their longer side ``side`` pixels.
     """
     image = read_image(Path(image_folder) / matches.image["file_name"])
     truth, scale = scaled_to(image, side)
     found = truth.copy()
+    colors = category_colors(names)
     for box in matches.crowds:
-        draw_box(truth, _corners(box, scale), _CROWD, thickness=1)
-    for box in matches.found:
-        draw_box(truth, _corners(box, scale), _RIGHT, thickness=1)
+        draw_box(truth, scaled_corners(box, scale), _CROWD, thickness=1)
+    for panel, boxes in ((truth, matches.found), (found, matches.right)):
+        for box in boxes:
+            draw_box(panel, scaled_corners(box, scale), colors[box["category_id"]], thickness=1)
+    missed, wrong = [], []
     for box in matches.missed:
-        corners = _corners(box, scale)
-        draw_box(truth, corners, _MISSED, dashed=True)
-        draw_label(truth, f"missed: {names[box['category_id']]}", *corners[:2], _MISSED)
-    for box in matches.right:
-        draw_box(found, _corners(box, scale), _RIGHT, thickness=1)
+        name, color = names[box["category_id"]], colors[box["category_id"]]
+        missed.append(Label(f"missed: {name}", scaled_corners(box, scale), color))
+        draw_box(truth, missed[-1].box, color, dashed=True)
     for box in sorted(matches.wrong, key=lambda box: box["score"]):  # the best on top
-        corners = _corners(box, scale)
-        draw_box(found, corners, _WRONG)
-        text = f"{names[box['category_id']]} {box['score']:.2f}"
-        draw_label(found, text, *corners[:2], _WRONG)
+        name, color = names[box["category_id"]], colors[box["category_id"]]
+        wrong.append(Label(f"{name} {box['score']:.2f}", scaled_corners(box, scale), color))
+        draw_box(found, wrong[-1].box, color, thickness=_THICK)
+    draw_labels(truth, missed)
+    draw_labels(found, wrong[::-1])
     return truth, found
-
-
-def _corners(box: dict[str, Any], scale: float) -> tuple[int, int, int, int]:
-    x, y, width, height = (v * scale for v in box["bbox"])
-    return round(x), round(y), round(x + width), round(y + height)

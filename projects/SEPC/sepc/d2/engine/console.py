@@ -43,8 +43,8 @@ _OF_EACH_EVALUATION = (
 def set_up(cfg: DictConfig, args: argparse.Namespace) -> None:
     """Begin the log, save the config and seed the random numbers, as Detectron2's default_setup.
 
-    Unlike there, an evaluation leaves the ``config.yaml`` of the training whose folder it is in; and
-    the tables of the environment and the config go to ``log.txt`` alone: the terminal gets a line.
+    Unlike there, an evaluation leaves the ``config.yaml`` of the training in whose folder it is,
+    and the tables of environment and config go to ``log.txt`` alone: the terminal gets a line.
 
     Args:
         cfg: of the job, whose ``train.output_dir`` can be written.
