@@ -35,6 +35,7 @@ from sepc.demo import (
 from sepc.demo.calibrated import CalibratedDetector
 from sepc.demo.images import CocoResults, to_pictures
 from sepc.demo.video import NoWindow, show
+from sepc.export.devices import add_device_argument, note_untested
 from sepc.program import exit_status
 
 
@@ -44,7 +45,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--config-file", metavar="FILE", help="LazyConfig, or YAML")
-    model.add_argument("--onnx", type=Path, metavar="FILE", help="an exported detector")
+    model.add_argument(
+        "--onnx", type=Path, metavar="FILE", help="an exported detector, or OpenVINO's .xml"
+    )
+    add_device_argument(parser)
     parser.add_argument("--weights", default="", metavar="FILE", help="default: the config's")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--input", nargs="+", metavar="IMAGE", help="files, folders, globs")
@@ -75,6 +79,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--webcam shows a window: expected no --output")
     if args.onnx is not None and (args.weights or args.opts):
         parser.error("--onnx: expected no --weights and no --opts")
+    if args.onnx is None and args.device != "cpu":
+        parser.error("--device: expected --onnx; a config has train.device")
     if args.confidence_threshold is None:
         args.confidence_threshold = 0.0 if args.calibration else 0.5
     if not 0 <= args.confidence_threshold <= 1:
@@ -93,7 +99,8 @@ def load(args: argparse.Namespace) -> Detector:
 
 def load_detector(args: argparse.Namespace, threshold: float) -> Detector:
     if args.onnx is not None:
-        onnx = OnnxDetector(args.onnx)
+        note_untested(args.device)
+        onnx = OnnxDetector(args.onnx, args.device)
         if threshold < onnx.score_threshold:
             note = f"note: {args.onnx} itself leaves out scores under {onnx.score_threshold:g}"
             print(note, file=sys.stderr)

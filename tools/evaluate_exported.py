@@ -5,7 +5,8 @@
     python tools/evaluate_exported.py model.onnx --dataset coco_2017_val
 
 With a config the images are read and resized as it says, with the name of a data set as the texts
-in the file say. The file runs on the CPU; OMP_NUM_THREADS sets the threads. TorchScript and
+in the file say. The file runs on the CPU unless --device names another; OMP_NUM_THREADS sets the
+threads. TorchScript and
 torch.export files are programs, which --trust runs: give it for your own files alone.
 """
 
@@ -24,6 +25,7 @@ from sepc.d2.engine import dataset_names, evaluate, load_config
 from sepc.d2.export.run import ExportedModel, evaluate_on
 from sepc.export import ExportedDetector, load_exported
 from sepc.export.calibrated import calibrated
+from sepc.export.devices import add_device_argument, note_untested
 from sepc.files import atomic_write
 from sepc.program import exit_status
 
@@ -41,6 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="run a TorchScript or torch.export file, which is a program, not data",
     )
+    add_device_argument(parser)
     parser.add_argument("--json", metavar="FILE", help="write the metrics there as well")
     parser.add_argument("--calibration", metavar="FILE", help="of the scores, without thresholds")
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")
@@ -60,7 +63,8 @@ def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
 
 
 def run(args: argparse.Namespace) -> None:
-    exported = load_exported(args.file, trust=args.trust)
+    note_untested(args.device)
+    exported = load_exported(args.file, trust=args.trust, device=args.device)
     if args.calibration:
         exported = calibrated(exported, ScoreCalibration.load(args.calibration))
     with warnings.catch_warnings():

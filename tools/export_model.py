@@ -9,7 +9,6 @@ classes. Overrides of the config, key=value, come last. See docs/export.md.
 """
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from sepc.d2.engine import load_config
 from sepc.d2.export import export
 from sepc.export import FORMATS, ExportError
+from sepc.export.openvino import size_of
 from sepc.program import exit_status
 
 
@@ -41,6 +41,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         metavar="FILE",
         help="to check the file on; default: those of the config's test set with the most objects",
+    )
+    parser.add_argument(
+        "--no-deform-conv",
+        action="store_true",
+        help="ONNX without DeformConv, for runtimes that lack it: gather and matrix product",
     )
     parser.add_argument(
         "--dump-ir", metavar="FOLDER", help="write the code of a TorchScript file, to read it"
@@ -69,9 +74,10 @@ def run(args: argparse.Namespace) -> None:
         image_size=tuple(args.image_size) if args.image_size else None,
         batch=args.batch,
         images=args.images,
+        deform_conv=not args.no_deform_conv,
     )
     sizes = ", ".join(f"{height} x {width}" for height, width in exported.image_sizes)
-    megabytes = os.path.getsize(args.output) / 1e6
+    megabytes = size_of(args.output) / 1e6
     print(f"checked on {exported.images}, of {sizes} pixels")
     print(f"The file finds what PyTorch finds: {exported.agreement}")
     if not exported.agreement.detections:

@@ -1,17 +1,17 @@
 #!/usr/bin/env python
-"""Write an exported ONNX file in a smaller precision.
+"""Write an exported ONNX file, or one of OpenVINO, in a smaller precision.
 
     python tools/quantize_onnx.py model.onnx model.float16.onnx --precision float16
     python tools/quantize_onnx.py model.onnx model.int8.onnx --precision int8-static \\
         --images datasets/shapes/train2017/*.jpg
 
-Backbone and head are converted; boxes are decoded in float32. int8-static takes the ranges of the
+Backbone and head are converted; boxes are decoded in float32. An OpenVINO file (.xml) goes to
+int8-static alone, by NNCF. int8-static takes the ranges of the
 maps from --images: some dozens of the training data. What a precision costs is measured by
 tools/evaluate_exported.py, and for all of them at once by benchmarks/precisions.py.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sepc.export import ExportedDetector, ExportError, load_exported
+from sepc.export.openvino import size_of
 from sepc.export.precision import PRECISIONS, reduce_precision
 from sepc.export.preprocess import prepare_image, read_image
 from sepc.program import exit_status
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     exported = load_exported(args.source)
     images = [prepare(file, exported) for file in args.images[: args.number]]
     reduce_precision(args.source, args.output, args.precision, calibration=images)
-    before, after = (os.path.getsize(path) / 1e6 for path in (args.source, args.output))
+    before, after = (size_of(path) / 1e6 for path in (args.source, args.output))
     print(f"{args.output}: {after:.1f} MB, from {before:.1f} MB")
 
 

@@ -3,6 +3,7 @@
 torch is not imported.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -44,9 +45,20 @@ def openvino_device(device: str, available: Sequence[str]) -> str:
     return _named(device, OPENVINO_DEVICES, kinds)
 
 
-def untested_note(device: str) -> str:
-    """What to tell who asks for a device that no test has run on; empty for the others."""
-    return "" if device in TESTED else f"note: --device {device} has not been tested"
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, for a file of ONNX or OpenVINO."""
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="cpu",
+        help="execution provider of ONNX Runtime, or a device of OpenVINO; all but cpu untested",
+    )
+
+
+def note_untested(device: str) -> None:
+    """Tell on the standard error that no test has run on a device, where that is so."""
+    if device not in TESTED:
+        print(f"note: --device {device} has not been tested", file=sys.stderr)
 
 
 def num_threads() -> int:

@@ -1,6 +1,5 @@
 """Export of detectors to files, which are checked before they get their names."""
 
-import contextlib
 import copy
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from ..files import atomic_write
 from .check import Agreement, Detect, check_detections, import_package
 from .exported import load_exported
 from .onnx import write_onnx
-from .openvino import SUFFIX, WEIGHTS_SUFFIX, write_openvino
+from .openvino import atomic_write_pair, write_openvino
 from .signature import ANY, FORMAT_VERSION, FORMATS, Signature
 from .torch_formats import capture, trace, write_torch_export, write_torchscript
 from .without_deform_conv import without_deform_conv
@@ -71,9 +70,6 @@ def export_detector(
         raise ValueError("expected an image at least to check the file on, got none")
     if not deform_conv and format != "onnx":
         raise ValueError(f"without deformable convolution: expected the format onnx, got {format}")
-    path = Path(path)
-    if format == "openvino" and path.suffix != SUFFIX:
-        raise ValueError(f"expected a name that ends with {SUFFIX} for OpenVINO, got {path}")
     signature = signature or Signature(image_size=(images[0].shape[-2], images[0].shape[-1]))
     # the other formats take any size, whatever the exporter assumes
     taken = signature if format == "torch-export" else replace(signature, min_size=1)
@@ -87,10 +83,8 @@ def export_detector(
     if format == "onnx":
         for package in ("onnx", "onnxruntime", "onnxscript"):
             import_package(package)
-    with contextlib.ExitStack() as files:
-        partial = files.enter_context(atomic_write(path))
-        if format == "openvino":
-            files.enter_context(atomic_write(path.with_suffix(WEIGHTS_SUFFIX)))
+    write = atomic_write_pair if format == "openvino" else atomic_write
+    with write(path) as partial:
         _write(detector, partial, format, example, signature, texts, deform_conv)
         exported = load_exported(partial, trust=True)  # written just now
         return check_detections(

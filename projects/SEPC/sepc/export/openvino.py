@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..files import atomic_write
+from .devices import num_threads, openvino_device
 from .signature import INPUT_NAME, Signature, metadata_from_json, metadata_to_json
 
 if TYPE_CHECKING:
@@ -20,10 +22,30 @@ _TEXTS = "sepc"  # where the metadata stands among the file's texts
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
+@contextlib.contextmanager
+def atomic_write_pair(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write both files of an IR whole or not at all, see :func:`sepc.files.atomic_write`.
+
+    Raises:
+        ValueError: for a name that does not end with .xml.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise ValueError(f"expected a name that ends with {SUFFIX} for OpenVINO, got {path}")
+    with atomic_write(path) as partial, atomic_write(path.with_suffix(WEIGHTS_SUFFIX)):
+        yield partial
+
+
 def is_openvino(path: str | os.PathLike[str]) -> bool:
     """Whether a file is an IR, by its content."""
     with open(path, "rb") as file:
         return file.read(5) in (b"<?xml", b"<net ")
+
+
+def size_of(path: str | os.PathLike[str]) -> int:
+    """Bytes of an exported file of any format, with the weights beside an IR."""
+    weights = os.path.getsize(Path(path).with_suffix(WEIGHTS_SUFFIX)) if is_openvino(path) else 0
+    return os.path.getsize(path) + weights
 
 
 def write_openvino(
@@ -90,8 +112,6 @@ class OpenVinoFile:
         self, path: str | os.PathLike[str], device: str = "cpu", precision: str = "float32"
     ) -> None:
         import openvino
-
-        from .devices import num_threads, openvino_device
 
         self._path = os.fspath(path)
         core = openvino.Core()
