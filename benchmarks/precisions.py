@@ -1,15 +1,16 @@
 #!/usr/bin/env python
-"""Measure what each precision costs: export a detector to ONNX, reduce it, evaluate all forms.
+"""Measure what each precision costs: export a detector, reduce the files, evaluate all forms.
 
     python -m benchmarks.precisions --config-file FILE --weights model_final.pth output/precision
 
 Prints a table with COCO's AP on the config's test set and the size of the file. PyTorch itself is
 evaluated in float32 and, by autocast, in bfloat16. int8-static is calibrated on images of the
-training set. Overrides of the config, key=value, come last.
+training set, ONNX by ONNX Runtime and OpenVINO, where it is installed, by NNCF. Overrides of the
+config, key=value, come last.
 """
 
 import argparse
-import os
+import importlib.util
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,10 +26,13 @@ from sepc.d2.datasets import check_registered
 from sepc.d2.engine import dataset_names, evaluate, load_config
 from sepc.d2.export import ExportedModel, export, load_model, read_images
 from sepc.export import ExportError, load_exported
-from sepc.export.precision import PRECISIONS, reduce_precision
+from sepc.export.openvino import size_of
+from sepc.export.precision import PRECISIONS_OF, reduce_precision
 from sepc.program import exit_status
 
 CALIBRATION_IMAGES = 64
+#: by format: its name, its files' suffix, and the package that it needs last
+FILES = {"onnx": ("ONNX", ".onnx", "onnxscript"), "openvino": ("OpenVINO", ".xml", "nncf")}
 
 
 class InBfloat16(nn.Module):
@@ -59,23 +63,26 @@ def rows(args: argparse.Namespace, cfg: DictConfig) -> Iterator[tuple[str, str, 
 
     def row(name: str, model: nn.Module, file: Path | None) -> tuple[str, str, float, float]:
         metrics = evaluate(cfg, model)["bbox"]
-        size = f"{os.path.getsize(file) / 1e6:.1f} MB" if file else "-"
+        size = f"{size_of(file) / 1e6:.1f} MB" if file else "-"
         return name, size, metrics["AP"], metrics["AP50"]
 
     folded = optimize_for_inference(load_model(cfg, args.weights))
     yield row("float32, PyTorch", folded, None)
     yield row("bfloat16, PyTorch", InBfloat16(folded), None)
 
-    source = args.output / "model.onnx"
-    export(cfg, args.weights, source)
-    yield row("float32, ONNX", ExportedModel(load_exported(source)), source)
-
     train = instantiate(cfg.dataloader.train.dataset)[:CALIBRATION_IMAGES]
     calibration = read_images(cfg, [x["file_name"] for x in train])
-    for precision in PRECISIONS:
-        file = args.output / f"model.{precision}.onnx"
-        reduce_precision(source, file, precision, calibration=calibration)
-        yield row(f"{precision}, ONNX", ExportedModel(load_exported(file)), file)
+    for format, (label, suffix, package) in FILES.items():
+        if importlib.util.find_spec(package) is None:
+            print(f"left out: {label}, as {package} is not installed")
+            continue
+        source = args.output / f"model{suffix}"
+        export(cfg, args.weights, source, format=format)
+        yield row(f"float32, {label}", ExportedModel(load_exported(source)), source)
+        for precision in PRECISIONS_OF[format]:
+            file = args.output / f"model.{precision}{suffix}"
+            reduce_precision(source, file, precision, calibration=calibration)
+            yield row(f"{precision}, {label}", ExportedModel(load_exported(file)), file)
 
 
 def run(args: argparse.Namespace) -> None:

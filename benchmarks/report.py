@@ -1,4 +1,4 @@
-"""Table and plot of what `benchmarks/trunk.py` has measured."""
+"""Tables of what `benchmarks/trunk.py` and `runtimes.py` have measured, and a plot."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ def format_table(report: dict[str, Any]) -> str:
         )
     note = "The plain head's ratio is to the reference pconv_ibn; memory in training on a CPU is "
     return "\n".join([*lines, "", note + "what is kept for the backward pass.", ""])
+
+
+def format_runtimes(report: dict[str, Any]) -> str:
+    """Table of what `benchmarks/runtimes.py` has measured."""
+    machine = report["machine"]
+    lines = [
+        f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}, medians of "
+        f"{machine['rounds']} interleaved rounds (quartiles); the ratio is to eager float32",
+        "",
+        "| part | head | form | ms | ratio | AP |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        ms = "{:.1f} ({:.1f} to {:.1f})".format(row["ms"], *row["ms_quartiles"])
+        ratio = "{:.2f} ({:.2f} to {:.2f})".format(row["ratio"], *row["ratio_quartiles"])
+        ap = "-" if row["ap"] is None else f"{row['ap']:.1f}"
+        lines.append(f"| {row['part']} | {row['group']} | {row['form']} | {ms} | {ratio} | {ap} |")
+    return "\n".join([*lines, ""])
 
 
 def plot(report: dict[str, Any], path: Path) -> None:

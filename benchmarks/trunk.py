@@ -47,6 +47,10 @@ Step = Callable[[], object]
 
 
 def main() -> int:
+    if "--runtimes" in sys.argv:  # another table, with options of its own
+        from .runtimes import main as time_runtimes
+
+        return time_runtimes([x for x in sys.argv[1:] if x != "--runtimes"])
     args = parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         print("benchmark: no CUDA device is there; run with --device cpu", file=sys.stderr)
@@ -69,6 +73,9 @@ def main() -> int:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--runtimes", action="store_true", help="ours in every runtime: benchmarks.runtimes"
     )
     parser.add_argument("--mode", choices=["inference", "train"], default="inference")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")

@@ -4,7 +4,8 @@
     python examples/serve_onnx.py model.onnx image.jpg --draw found.jpg
 
 Prints JSON: class, score and box (x1, y1, x2, y2 in pixels of the image) of each object. Neither
-torch nor Detectron2 is needed; of this package sepc/export/preprocess.py is, and one number.
+torch nor Detectron2 is needed; of this package preprocess.py and devices.py of sepc/export are, and
+one number.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from sepc.export.devices import add_device_argument, note_untested, onnx_providers
 from sepc.export.preprocess import detect_in_image, read_image
 from sepc.score_threshold import SHOWN_SCORE
 
@@ -42,12 +44,15 @@ parser.add_argument("image")
 weak = f"leave out what scores less ({SHOWN_SCORE:g})"
 parser.add_argument("--threshold", type=float, default=SHOWN_SCORE, help=weak)
 parser.add_argument("--draw", metavar="FILE", help="write the image with the boxes there")
+add_device_argument(parser)
 args = parser.parse_args()
+note_untested(args.device)
 try:
     pixels = read_image(args.image)
+    providers = onnx_providers(args.device, onnxruntime.get_available_providers())
 except (ValueError, OSError) as error:
     sys.exit(str(error))
-session = onnxruntime.InferenceSession(args.model, providers=["CPUExecutionProvider"])
+session = onnxruntime.InferenceSession(args.model, providers=providers)
 found = [x for x in detect(session, pixels) if x["score"] >= args.threshold]
 print(json.dumps(found, indent=2))
 for x in found if args.draw else []:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write an exported ONNX file in a smaller precision."""
+"""Write an exported ONNX file, or one of OpenVINO, in a smaller precision."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """The benchmarks run and report; how long anything takes is nobody's test."""
 
-import importlib
+import importlib.util
 import json
 import sys
 
@@ -67,3 +67,41 @@ def test_every_detector_has_a_config_for_every_head():
         assert "variant" not in detectors.load(detector, None).model.head.get("trunk", {})
         for variant in detectors.VARIANTS:
             assert detectors.load(detector, variant).model.head.trunk.variant == variant
+
+
+RUNTIMES = {
+    "onnxruntime": ("ONNX Runtime float32", "ONNX Runtime int8"),
+    "openvino": ("OpenVINO float32", "OpenVINO bfloat16", "OpenVINO int8"),
+}
+
+
+def expected_forms():
+    """Forms of what is installed but for torch.compile, which takes its time."""
+    packages = {"onnxruntime": "onnxscript", "openvino": "nncf"}
+    there = [name for name, package in packages.items() if importlib.util.find_spec(package)]
+    return ["eager float32", "eager bfloat16", *(form for name in there for form in RUNTIMES[name])]
+
+
+@pytest.mark.parametrize("part", ["trunk", pytest.param("detector", marks=pytest.mark.slow)])
+def test_runtimes(part, monkeypatch, tmp_path, capsys):
+    if part == "detector":
+        pytest.importorskip("detectron2")
+    threads = torch.get_num_threads()
+    out = tmp_path / "report"
+    options = ["--smoke", "--parts", part, "--variants", "plain", "sepc", "--threads", "1"]
+    options += ["--only", "eager", "onnxruntime", "openvino", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["trunk", "--runtimes", *options])
+    try:
+        assert importlib.import_module("benchmarks.trunk").main() == 0
+    finally:
+        torch.set_num_threads(threads)
+    rows = json.loads(out.with_suffix(".json").read_text())["rows"]
+    first = ["as Detectron2 has it"] if part == "detector" else []
+    found = {
+        group: [row["form"] for row in rows if row["group"] == group] for group in ("plain", "sepc")
+    }
+    assert found == {"plain": [*first, *expected_forms()], "sepc": expected_forms()}
+    assert {row["ratio"] for row in rows if row["form"] == "eager float32"} == {1.0}
+    assert out.with_suffix(".md").read_text().count("\n| ") == len(rows) + 1
+    printed = capsys.readouterr().out
+    assert ("left out: openvino" in printed) == (importlib.util.find_spec("nncf") is None)

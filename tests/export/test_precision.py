@@ -27,7 +27,11 @@ def test_clear_objects_are_found_as_before(precision, onnx_file, mosaic, tmp_pat
     exported = load_exported(path)
     assert exported.metadata["precision"] == precision
     assert exported.class_names == list("abcdefghijkl")
-    image = cuts(mosaic)[0]
+    check_clear_objects(source, path, cuts(mosaic)[0])
+
+
+def check_clear_objects(source, path, image):
+    exported = load_exported(path)
     boxes, scores, classes = load_exported(source).detect(image)
     clear = scores > 0.5
     assert clear.sum() >= 3
@@ -81,3 +85,20 @@ def test_bad_arguments_leave_no_file(onnx_file, tmp_path):
     with pytest.raises(ExportError, match="expected a file whose nodes name the module"):
         reduce_precision(tmp_path / "b.onnx", tmp_path / "x.onnx", "float16")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.onnx", "b.onnx"]
+
+
+def test_int8_of_openvino(trained, mosaic, tmp_path):
+    for package in ("openvino", "nncf"):
+        pytest.importorskip(package)
+    from sepc.d2.export import export_model
+
+    source, path = tmp_path / "model.xml", tmp_path / "int8" / "model.xml"
+    export_model(trained("retinanet"), source, format="openvino", images=cuts(mosaic))
+    with pytest.raises(ValueError, match=r"expected .*\['int8-static'\] .*, got 'float16'"):
+        reduce_precision(source, path, "float16")
+    reduce_precision(source, path, "int8-static", calibration=cuts(mosaic))
+    assert sorted(file.name for file in path.parent.iterdir()) == ["model.bin", "model.xml"]
+    weights = path.with_suffix(".bin").stat().st_size
+    assert weights < 0.4 * source.with_suffix(".bin").stat().st_size
+    assert load_exported(path).metadata["precision"] == "int8-static"
+    check_clear_objects(source, path, cuts(mosaic)[0])

@@ -1,4 +1,4 @@
-"""Faster, Mask and Cascade R-CNN with pyramid convolution after FPN, as TorchScript."""
+"""Faster, Mask and Cascade R-CNN with pyramid convolution after FPN, as TorchScript and ONNX."""
 
 import pytest
 import torch
@@ -8,7 +8,9 @@ pytest.importorskip("detectron2")
 from detectron2.config import instantiate
 
 from sepc.d2.export import ExportedModel, export_model
-from sepc.export import ExportError, load_exported
+from sepc.d2.export.detector import detect
+from sepc.d2.export.two_stage import ExportableRCNN
+from sepc.export import ExportError, compare_detections, load_exported
 
 from ..d2.helpers import CONFIGS, config_of
 
@@ -41,7 +43,7 @@ def images(sizes):
 
 
 # Cascade Mask R-CNN has all parts of the other two
-@pytest.mark.parametrize(
+ONE_AND_SLOW_ONES = pytest.mark.parametrize(
     "name",
     [
         pytest.param("faster_rcnn", marks=pytest.mark.slow),
@@ -49,6 +51,9 @@ def images(sizes):
         "cascade_mask_rcnn",
     ],
 )
+
+
+@ONE_AND_SLOW_ONES
 def test_torchscript(name, tmp_path):
     model = make(name)
     path = tmp_path / "detector.ts"
@@ -77,10 +82,37 @@ def test_torchscript(name, tmp_path):
         assert (found.pred_masks == expected.pred_masks).float().mean() > 0.999
 
 
-@pytest.mark.parametrize("format", ["onnx", "torch-export"])
-def test_what_stands_in_the_way_of_other_formats_is_named(format, tmp_path):
-    with pytest.raises(ExportError, match=r"expected torchscript\. .*find_top_rpn_proposals"):
-        export_model(make("faster_rcnn"), tmp_path / "x", format=format, images=images([(64, 64)]))
+@ONE_AND_SLOW_ONES
+def test_onnx(name, tmp_path):
+    for package in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(package)
+    model = make(name)
+    path = tmp_path / "detector.onnx"
+    sizes = [(136, 160), (64, 64), (101, 75)]
+    agreement = export_model(model, path, format="onnx", images=images(sizes))
+    assert agreement.images == 3
+    assert agreement.detections >= 10
+    exported = load_exported(path)
+    assert exported.signature.masks == (name != "faster_rcnn")
+    assert exported.signature.image_size is None
+
+
+def test_values_that_are_not_finite_are_left_out_as_by_the_model():
+    model = make("faster_rcnn")
+    with torch.no_grad():  # where some logits, and so some boxes, are not finite
+        model.proposal_generator.rpn_head.objectness_logits.weight[0, 0] = torch.inf
+        model.roi_heads.box_predictor.bbox_pred.bias[3] = torch.inf
+    (image,) = images([(96, 128)])
+    with torch.no_grad():
+        found = ExportableRCNN(model).eval()(image)
+    compare_detections(detect(model, image), found)
+
+
+def test_openvino_is_refused(tmp_path):
+    with pytest.raises(ExportError, match=r"two-stage detector as openvino.*: expected onnx, "):
+        export_model(
+            make("faster_rcnn"), tmp_path / "x.xml", format="openvino", images=images([(64, 64)])
+        )
     assert list(tmp_path.iterdir()) == []
 
 

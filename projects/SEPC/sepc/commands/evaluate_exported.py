@@ -4,12 +4,14 @@
     %(prog)s model.onnx --dataset coco_2017_val
 
 With a config the images are read and resized as it says, with the name of a data set as the texts
-in the file say. The file runs on the CPU; OMP_NUM_THREADS sets the threads. TorchScript and
-torch.export files are programs, which --trust runs: give it for your own files alone.
+in the file say. The file runs on the CPU unless --device names another; OMP_NUM_THREADS sets the
+threads. TorchScript and torch.export files are programs, which --trust runs: give it for your own
+files alone.
 """
 
 from collections.abc import Sequence
 
+from ..export.devices import add_device_argument
 from .parser import Namespace, Parser, start
 
 
@@ -24,6 +26,7 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
         action="store_true",
         help="run a TorchScript or torch.export file, which is a program, not data",
     )
+    add_device_argument(parser)
     parser.add_argument("--json", metavar="FILE", help="write the metrics there as well")
     parser.add_argument("--calibration", metavar="FILE", help="of the scores, without thresholds")
     parser.add_argument("opts", nargs="*", metavar="key=value", help="overrides of the config")

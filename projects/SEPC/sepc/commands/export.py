@@ -9,6 +9,7 @@ classes. Overrides of the config, key=value, come last. See docs/export.md.
 
 from collections.abc import Sequence
 
+from ..export.signature import FORMATS
 from .parser import Namespace, Parser, start
 
 
@@ -16,7 +17,7 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
     parser = Parser(__doc__, prog)
     parser.add_argument("--config-file", required=True, metavar="FILE", help="of the training")
     parser.add_argument("--weights", required=True, metavar="FILE", help="a checkpoint")
-    parser.add_argument("--format", choices=("onnx", "torchscript", "torch-export"), default="onnx")
+    parser.add_argument("--format", choices=FORMATS, default="onnx")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--dynamic", action="store_true", help="images of any size (the default)")
     sizes.add_argument("--image-size", nargs=2, type=int, metavar=("H", "W"), help="of this one")
@@ -31,6 +32,11 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
         nargs="+",
         metavar="FILE",
         help="to check the file on; default: those of the config's test set with the most objects",
+    )
+    parser.add_argument(
+        "--no-deform-conv",
+        action="store_true",
+        help="ONNX without DeformConv, for runtimes that lack it: gather and matrix product",
     )
     parser.add_argument(
         "--dump-ir", metavar="FOLDER", help="write the code of a TorchScript file, to read it"

@@ -17,6 +17,7 @@ exit status is 2.
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..export.devices import add_device_argument
 from ..score_threshold import SHOWN_SCORE
 from .parser import Namespace, Parser, start
 
@@ -25,7 +26,10 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
     parser = Parser(__doc__, prog)
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--config-file", metavar="FILE", help="LazyConfig, or YAML")
-    model.add_argument("--onnx", type=Path, metavar="FILE", help="an exported detector")
+    model.add_argument(
+        "--onnx", type=Path, metavar="FILE", help="an exported detector, or OpenVINO's .xml"
+    )
+    add_device_argument(parser)
     parser.add_argument("--weights", default="", metavar="FILE", help="default: the config's")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--input", nargs="+", metavar="IMAGE", help="files, folders, globs")
@@ -59,6 +63,8 @@ def parse_args(argv: Sequence[str] | None = None, prog: str | None = None) -> Na
         parser.error("--webcam shows a window: expected no --output")
     if args.onnx is not None and (args.weights or args.opts):
         parser.error("--onnx: expected no --weights and no --opts")
+    if args.onnx is None and args.device != "cpu":
+        parser.error("--device: expected --onnx; a config has train.device")
     if args.confidence_threshold is None:
         args.confidence_threshold = 0.0 if args.calibration else SHOWN_SCORE
     if not 0 <= args.confidence_threshold <= 1:

@@ -1,11 +1,12 @@
-"""Write an exported ONNX file in a smaller precision.
+"""Write an exported ONNX file, or one of OpenVINO, in a smaller precision.
 
     %(prog)s model.onnx model.float16.onnx --precision float16
     %(prog)s model.onnx model.int8.onnx --precision int8-static \\
         --images datasets/shapes/train2017/*.jpg
 
-Backbone and head are converted; boxes are decoded in float32. int8-static takes the ranges of the
-maps from --images: some dozens of the training data. What a precision costs is measured by
+Backbone and head are converted; boxes are decoded in float32. An OpenVINO file (.xml) goes to
+int8-static alone, by NNCF. int8-static takes the ranges of the maps from --images: some dozens of
+the training data. What a precision costs is measured by
 `sepc evaluate-exported`, and for all of them at once by benchmarks/precisions.py.
 """
 

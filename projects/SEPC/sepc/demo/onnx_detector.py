@@ -1,4 +1,4 @@
-"""Demo detector: an exported file in ONNX Runtime, on images of any size."""
+"""Demo detector: an exported file in ONNX Runtime or OpenVINO, on images of any size."""
 
 import os
 from collections.abc import Sequence
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..export.exported import OnnxFile
+from ..export.exported import open_graph
 from ..export.preprocess import check_outputs, prepare_image, restore_boxes
 from ..export.signature import OUTPUT_NAMES, OWNERS, split_names
 from .detections import Detections, draw_found
 
 
 class OnnxDetector:
-    """Detector from an ONNX file that ``tools/export_model.py`` or the quick start has written.
+    """Detector from an ONNX or OpenVINO file that ``tools/export_model.py`` has written.
+
+    Args:
+        path: of the file.
+        device: of :data:`sepc.export.devices.DEVICES`.
 
     Attributes:
         metadata: texts of the file.
@@ -22,14 +26,14 @@ class OnnxDetector:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no detector of ours.
-        ImportError: if ONNX Runtime is missing.
+        ValueError: if it is no detector of ours, or the runtime has not the device.
+        ImportError: if ONNX Runtime or OpenVINO is missing.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], device: str = "cpu") -> None:
         if not Path(path).is_file():
             raise FileNotFoundError(f"the ONNX file {os.fspath(path)} does not exist")
-        self._file = OnnxFile(path)
+        self._file = open_graph(path, device)
         names = [output.name for output in self._file.outputs]
         shape = self._file.inputs[0].shape if len(self._file.inputs) == 1 else []
         if (

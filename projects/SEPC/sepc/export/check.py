@@ -18,13 +18,13 @@ class ExportError(RuntimeError):
     """Error: a detector can't be exported, or the file does not find what the detector does."""
 
 
-def import_package(name: str) -> Any:
+def import_package(name: str, extra: str = "export") -> Any:
     """Import a module of a package that only the export needs; ExportError if it is missing."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise ExportError(
-            f"this export needs the package {error.name}: pip install 'sepc[export]'"
+            f"this export needs the package {error.name}: pip install 'sepc[{extra}]'"
         ) from error
 
 

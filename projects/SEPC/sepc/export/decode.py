@@ -74,7 +74,7 @@ def select_detections(
     kept = candidates[nms(apart, scores[candidates], nms_thresh)]
 
     images = kept // num_candidates
-    is_own = images[:, None] == own
+    is_own = (images[:, None] == own).long()  # numbers: OpenVINO counts truths no further than 1
     rank = (is_own.cumsum(dim=0) * is_own).sum(dim=1)  # from 1 within each image
     first = torch.nonzero(rank <= max_detections).squeeze(1)
     return images[first], (kept - images * num_candidates)[first]

@@ -14,8 +14,10 @@ from ..score_threshold import SHOWN_SCORE
 from .check import Agreement, Detect, check_detections, import_package
 from .exported import load_exported
 from .onnx import write_onnx
+from .openvino import atomic_write_pair, write_openvino
 from .signature import ANY, FORMAT_VERSION, FORMATS, Signature
 from .torch_formats import capture, trace, write_torch_export, write_torchscript
+from .without_deform_conv import without_deform_conv
 
 
 def export_detector(
@@ -29,6 +31,7 @@ def export_detector(
     threshold: float | None = None,
     max_detections: int | None = None,
     metadata: Mapping[str, str] | None = None,
+    deform_conv: bool = True,
 ) -> Agreement:
     """Write a whole detector, from pixels to detections, as a file.
 
@@ -40,7 +43,8 @@ def export_detector(
     Args:
         detector: images to outputs as ``signature`` says, such as
             :class:`sepc.d2.export.detector.ExportableDetector`; in eval mode.
-        format: "onnx", "torchscript" or "torch-export".
+        format: of :data:`FORMATS`. "openvino" is two files: ``path``, which ends with .xml, and
+            one with the weights beside it, which ends with .bin.
         images: (3, H, W) uint8, on the CPU; the first is what the exporter looks at, so that for
             any size it should be larger than the smallest one. Where the file takes a batch, each
             is run together with its mirror images.
@@ -49,12 +53,14 @@ def export_detector(
             file for "torch-export" alone; the others need it no smaller for the first image only.
         threshold, max_detections: of the detector, see :func:`.check.check_detections`.
         metadata: kept in the file as text, such as class names.
+        deform_conv: False writes gather and matrix product in place of ONNX's DeformConv.
 
     Returns:
         how well the file agrees with ``reference``.
 
     Raises:
-        ValueError: for an unknown format, no images, or images that do not fit the signature.
+        ValueError: for an unknown format, no images, images that do not fit the signature, a name
+            that is not the format's, or ``deform_conv=False`` for another format than ONNX.
         ExportError: if a package is missing, the detector can't be expressed in the format, or the
             file finds something else than ``reference``.
         OSError: if ``path`` can't be written.
@@ -63,6 +69,8 @@ def export_detector(
         raise ValueError(f"expected a format of {list(FORMATS)}, got {format!r}")
     if not images:
         raise ValueError("expected an image at least to check the file on, got none")
+    if not deform_conv and format != "onnx":
+        raise ValueError(f"without deformable convolution: expected the format onnx, got {format}")
     signature = signature or Signature(image_size=(images[0].shape[-2], images[0].shape[-1]))
     # the other formats take any size, whatever the exporter assumes
     taken = signature if format == "torch-export" else replace(signature, min_size=1)
@@ -77,8 +85,9 @@ def export_detector(
     if format == "onnx":
         for package in ("onnx", "onnxruntime", "onnxscript"):
             import_package(package)
-    with atomic_write(path) as partial:
-        _write(detector, partial, format, example, signature, texts)
+    write = atomic_write_pair if format == "openvino" else atomic_write
+    with write(path) as partial:
+        _write(detector, partial, format, example, signature, texts, deform_conv)
         exported = load_exported(partial, trust=True)  # written just now
         return check_detections(
             exported.detect_batch,
@@ -117,6 +126,7 @@ def _write(
     example: Tensor,
     signature: Signature,
     metadata: Mapping[str, str],
+    deform_conv: bool,
 ) -> None:
     if format == "torchscript":
         write_torchscript(trace(detector, example), path, metadata)
@@ -125,6 +135,11 @@ def _write(
     plain = copy.deepcopy(detector).to(memory_format=torch.contiguous_format)
     if format == "onnx":
         program = capture(plain, example, signature, format="ONNX")
-        write_onnx(program, path, signature, metadata)
+        write_onnx(
+            program if deform_conv else without_deform_conv(program), path, signature, metadata
+        )
+    elif format == "openvino":
+        program = capture(plain, example, signature, format="OpenVINO")
+        write_openvino(program, path, signature, metadata)
     else:
         write_torch_export(capture(plain, example, signature), path, metadata)

@@ -6,11 +6,9 @@ torch is imported where tensors come in or go out: :class:`OnnxFile` needs none.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import struct
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +17,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .devices import num_threads, onnx_providers
+from .openvino import OpenVinoFile, is_openvino
 from .preprocess import check_outputs
-from .signature import ANY, INPUT_NAME, OUTPUT_NAMES, OWNERS, Signature, check_metadata, split_names
+from .signature import (
+    ANY,
+    INPUT_NAME,
+    OUTPUT_NAMES,
+    OWNERS,
+    Signature,
+    check_metadata,
+    metadata_from_json,
+    split_names,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,27 +94,32 @@ class ExportedDetector:
         return [tuple(x[owners == i] for x in found.values()) for i in range(len(images))]
 
 
-def load_exported(path: str | os.PathLike[str], *, trust: bool = False) -> ExportedDetector:
+def load_exported(
+    path: str | os.PathLike[str], *, trust: bool = False, device: str = "cpu"
+) -> ExportedDetector:
     """Read a file of any of the formats, which its content tells.
 
-    An ONNX file is data: a graph of operators. TorchScript and torch.export files are programs,
-    which can do to the machine what any program can.
+    ONNX and OpenVINO files are data: a graph of operators. TorchScript and torch.export files are
+    programs, which can do to the machine what any program can.
 
     Args:
         path: of the file.
         trust: read programs as well. False refuses them, and nothing of them is run.
+        device: of :data:`.devices.DEVICES`, for an ONNX or OpenVINO file.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is none of them or damaged, or a program that is not trusted.
-        ImportError: if ONNX Runtime is needed and missing.
+        ImportError: if ONNX Runtime or OpenVINO is needed and missing.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"exported detector not found: {path}")
     kind = program_kind(path)
     if kind is None:
-        return _load_onnx(path)
+        return _load_graph(path, device)
+    if device != "cpu":
+        raise ValueError(f"expected the device cpu for a {kind} file, got {device!r}")
     if not trust:
         raise ValueError(
             f"{path} is a {kind} file, which is a program and can do anything to this machine: "
@@ -138,19 +152,24 @@ def program_kind(path: str | os.PathLike[str]) -> str | None:
 
 
 class OnnxFile:
-    """ONNX file in ONNX Runtime, on the CPU, with as many threads as torch has where it is loaded.
+    """ONNX file in ONNX Runtime, on a CPU with as many threads as torch has where it is loaded.
 
     Elsewhere with ``OMP_NUM_THREADS`` of them, as torch would; without it, one for each core.
+
+    Args:
+        path: of the file.
+        device: of :data:`.devices.PROVIDERS`.
 
     Attributes:
         metadata: texts of the file.
         inputs, outputs: ONNX Runtime's descriptions, each with ``name``, ``shape`` and ``type``.
 
     Raises:
-        ValueError: if it can't be read as ONNX, or its texts are not those of a detector.
+        ValueError: if it can't be read as ONNX, its texts are not those of a detector, or ONNX
+            Runtime has no provider for the device.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], device: str = "cpu") -> None:
         import onnxruntime
 
         self._path = os.fspath(path)
@@ -158,11 +177,10 @@ class OnnxFile:
             raise ValueError(f"expected an ONNX file, got the {kind} file {self._path}")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it logs as an error, it raises as well
-        options.intra_op_num_threads = _num_threads()
+        options.intra_op_num_threads = num_threads()
+        providers = onnx_providers(device, onnxruntime.get_available_providers())
         with self._one_line():
-            self._session = onnxruntime.InferenceSession(
-                self._path, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(self._path, options, providers=providers)
             self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
             self.inputs, self.outputs = self._session.get_inputs(), self._session.get_outputs()
         try:
@@ -188,24 +206,27 @@ class OnnxFile:
             raise ValueError(f"{self._path} can't be run in ONNX Runtime: {reason}") from error
 
 
-def _num_threads() -> int:
-    """Number of threads to use, 0 for ONNX Runtime's own choice."""
-    if "torch" in sys.modules:
-        return sys.modules["torch"].get_num_threads()
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() else 0
+def open_graph(path: str | os.PathLike[str], device: str = "cpu") -> OnnxFile | OpenVinoFile:
+    """Open a file that is data, in the runtime of its format, which its content tells.
+
+    Raises:
+        ValueError: see :class:`OnnxFile` and :class:`.openvino.OpenVinoFile`.
+        ImportError: if the runtime is missing.
+    """
+    return (OpenVinoFile if is_openvino(path) else OnnxFile)(path, device)
 
 
-def _load_onnx(path: Path) -> ExportedDetector:
+def _load_graph(path: Path, device: str) -> ExportedDetector:
     import torch
 
-    file = OnnxFile(path)
+    file = open_graph(path, device)
     names = [x.name for x in file.outputs]
 
     def run(images: Tensor) -> list[Tensor]:
         return [torch.from_numpy(x) for x in file.run(names, {INPUT_NAME: images.numpy()})]
 
-    return ExportedDetector(run, "onnx", file.metadata)
+    format = "openvino" if isinstance(file, OpenVinoFile) else "onnx"
+    return ExportedDetector(run, format, file.metadata)
 
 
 def _load_torchscript(path: Path) -> ExportedDetector:
@@ -217,7 +238,7 @@ def _load_torchscript(path: Path) -> ExportedDetector:
         warnings.simplefilter("ignore")  # that TorchScript is deprecated
         with path.open("rb") as file:
             module = torch.jit.load(file, map_location="cpu", _extra_files=files).eval()
-    return ExportedDetector(module, "torchscript", _parsed(path, files[METADATA_FILE]))
+    return ExportedDetector(module, "torchscript", metadata_from_json(path, files[METADATA_FILE]))
 
 
 def _load_torch_export(path: Path) -> ExportedDetector:
@@ -227,17 +248,9 @@ def _load_torch_export(path: Path) -> ExportedDetector:
     files = {METADATA_FILE: ""}
     with path.open("rb") as file:  # by name torch wants a suffix
         program = torch.export.load(file, extra_files=files)
-    return ExportedDetector(program.module(), "torch-export", _parsed(path, files[METADATA_FILE]))
+    return ExportedDetector(
+        program.module(), "torch-export", metadata_from_json(path, files[METADATA_FILE])
+    )
 
 
 _LOADERS = {"TorchScript": _load_torchscript, "torch.export": _load_torch_export}
-
-
-def _parsed(path: Path, text: str | bytes) -> dict[str, str]:
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} was not written by sepc: it has no metadata") from error
-    if not isinstance(content, dict) or not all(isinstance(x, str) for x in content.values()):
-        raise ValueError(f"{path}: expected texts by name as metadata, got {text[:80]!r}")
-    return content

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 #: Changes when a reader of older files would go wrong.
 FORMAT_VERSION = 1
 
-FORMATS = ("onnx", "torchscript", "torch-export")
+FORMATS = ("onnx", "torchscript", "torch-export", "openvino")
 
 #: boxes (D, 4) float32 in pixels of the image, scores (D,) float32, classes (D,) int64
 OUTPUT_NAMES = ("boxes", "scores", "classes")
@@ -133,6 +135,26 @@ def join_names(names: Sequence[str]) -> str:
 def split_names(text: str) -> list[str]:
     """Names from such a line: the reverse of :func:`join_names`."""
     return next(csv.reader([text]), [])
+
+
+def metadata_to_json(metadata: Mapping[str, str]) -> str:
+    """Texts of a file as one."""
+    return json.dumps(dict(metadata))
+
+
+def metadata_from_json(path: str | os.PathLike[str], text: str | bytes) -> dict[str, str]:
+    """Texts of a file from one, the reverse of :func:`metadata_to_json`.
+
+    Raises:
+        ValueError: names ``path``, if the text is not what this package writes.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} was not written by sepc: it has no metadata") from error
+    if not isinstance(content, dict) or not all(isinstance(x, str) for x in content.values()):
+        raise ValueError(f"{path}: expected texts by name as metadata, got {text[:80]!r}")
+    return content
 
 
 class _Numbers(NamedTuple):

@@ -1,6 +1,5 @@
 """Detectors as files of torch: TorchScript and ``torch.export``."""
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 
 from .check import ExportError
 from .exported import METADATA_FILE
-from .signature import Signature
+from .signature import Signature, metadata_to_json
 
 
 def trace(detector: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
@@ -62,13 +61,13 @@ def capture(
 def write_torchscript(module: torch.jit.ScriptModule, path: Path, meta: Mapping[str, str]) -> None:
     """Write a traced detector with its texts."""
     with path.open("wb") as file:  # by name torch wants a suffix
-        torch.jit.save(module, file, _extra_files={METADATA_FILE: json.dumps(dict(meta))})
+        torch.jit.save(module, file, _extra_files={METADATA_FILE: metadata_to_json(meta)})
 
 
 def write_torch_export(program: ExportedProgram, path: Path, meta: Mapping[str, str]) -> None:
     """Write an exported program with its texts."""
     with path.open("wb") as file:  # by name torch wants a suffix
-        torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(dict(meta))})
+        torch.export.save(program, file, extra_files={METADATA_FILE: metadata_to_json(meta)})
 
 
 def root_cause(error: BaseException) -> str:

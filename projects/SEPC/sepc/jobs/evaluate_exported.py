@@ -13,6 +13,7 @@ from ..d2.engine import dataset_names, evaluate, load_config
 from ..d2.export.run import ExportedModel, evaluate_on
 from ..export import ExportedDetector, load_exported
 from ..export.calibrated import calibrated
+from ..export.devices import note_untested
 from ..files import atomic_write
 from ..program import exit_status
 
@@ -27,7 +28,8 @@ def metrics_of(exported: ExportedDetector, args: argparse.Namespace) -> dict:
 
 
 def run(args: argparse.Namespace) -> None:
-    exported = load_exported(args.file, trust=args.trust)
+    note_untested(args.device)
+    exported = load_exported(args.file, trust=args.trust, device=args.device)
     if args.calibration:
         exported = calibrated(exported, ScoreCalibration.load(args.calibration))
     with warnings.catch_warnings():

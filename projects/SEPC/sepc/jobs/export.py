@@ -1,12 +1,12 @@
 """Write a trained detector as one file, from pixels to detections, and check it."""
 
 import argparse
-import os
 import warnings
 
 from ..d2.engine import load_config
 from ..d2.export import export
 from ..export import ExportError
+from ..export.openvino import size_of
 from ..program import exit_status
 
 
@@ -25,9 +25,10 @@ def run(args: argparse.Namespace) -> None:
         image_size=tuple(args.image_size) if args.image_size else None,
         batch=args.batch,
         images=args.images,
+        deform_conv=not args.no_deform_conv,
     )
     sizes = ", ".join(f"{height} x {width}" for height, width in exported.image_sizes)
-    megabytes = os.path.getsize(args.output) / 1e6
+    megabytes = size_of(args.output) / 1e6
     print(f"checked on {exported.images}, of {sizes} pixels")
     print(f"The file finds what PyTorch finds: {exported.agreement}")
     if not exported.agreement.detections:

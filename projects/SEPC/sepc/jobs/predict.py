@@ -20,6 +20,7 @@ from ..demo import (
 from ..demo.calibrated import CalibratedDetector
 from ..demo.images import CocoResults, to_pictures
 from ..demo.video import NoWindow, show
+from ..export.devices import note_untested
 from ..program import exit_status
 
 
@@ -32,7 +33,8 @@ def load(args: argparse.Namespace) -> Detector:
 
 def load_detector(args: argparse.Namespace, threshold: float) -> Detector:
     if args.onnx is not None:
-        onnx = OnnxDetector(args.onnx)
+        note_untested(args.device)
+        onnx = OnnxDetector(args.onnx, args.device)
         if threshold < onnx.score_threshold:
             note = f"note: {args.onnx} itself leaves out scores under {onnx.score_threshold:g}"
             print(note, file=sys.stderr)

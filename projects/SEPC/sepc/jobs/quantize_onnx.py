@@ -1,12 +1,12 @@
-"""Write an exported ONNX file in a smaller precision."""
+"""Write an exported ONNX file, or one of OpenVINO, in a smaller precision."""
 
 import argparse
-import os
 
 import torch
 from torch import Tensor
 
 from ..export import ExportedDetector, ExportError, load_exported
+from ..export.openvino import size_of
 from ..export.precision import reduce_precision
 from ..export.preprocess import prepare_image, read_image
 from ..program import exit_status
@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> None:
     exported = load_exported(args.source)
     images = [prepare(file, exported) for file in args.images[: args.number]]
     reduce_precision(args.source, args.output, args.precision, calibration=images)
-    before, after = (os.path.getsize(path) / 1e6 for path in (args.source, args.output))
+    before, after = (size_of(path) / 1e6 for path in (args.source, args.output))
     print(f"{args.output}: {after:.1f} MB, from {before:.1f} MB")
 
 

@@ -63,7 +63,7 @@ class ExportableDetector(nn.Module):
         """
         images = images if self.batched else images[None]
         model = self.model
-        features = model.backbone(self._preprocess(images))
+        features = model.backbone(preprocess(model, images))
         features = [features[name] for name in model.head_in_features]
         levels = _predict_levels(model, model.head(features))
         candidates = [_candidates(x, model.test_topk_candidates) for x in levels]
@@ -77,24 +77,24 @@ class ExportableDetector(nn.Module):
             nms_thresh=model.test_nms_thresh,
             max_detections=model.max_detections_per_image,
         )
-        clipped = _clip(boxes[owners, chosen], images.shape[-2], images.shape[-1])
+        clipped = clip(boxes[owners, chosen], images.shape[-2], images.shape[-1])
         width, height = (clipped[:, 2:] - clipped[:, :2]).unbind(dim=1)
         visible = torch.nonzero((width > 0) & (height > 0)).squeeze(1)
         owners, chosen = owners[visible], chosen[visible]
         found = clipped[visible], scores[owners, chosen], classes[owners, chosen]
         return (*found, owners) if self.batched else found
 
-    def _preprocess(self, images: Tensor) -> Tensor:
-        """Normalize and pad; the model's own computes the padding as no exporter follows."""
-        model = self.model
-        height, width = images.shape[-2], images.shape[-1]
-        constraints = model.backbone.padding_constraints
-        divisor = constraints.get("size_divisibility", model.backbone.size_divisibility) or 1
-        square = constraints.get("square_size", 0)
-        bottom = (square or (height + divisor - 1) // divisor * divisor) - height
-        right = (square or (width + divisor - 1) // divisor * divisor) - width
-        normalized = (images - model.pixel_mean) / model.pixel_std
-        return F.pad(normalized, (0, right, 0, bottom))
+
+def preprocess(model: Any, images: Tensor) -> Tensor:
+    """Normalize and pad (N, 3, H, W); no exporter follows how the model's own does."""
+    height, width = images.shape[-2], images.shape[-1]
+    constraints = model.backbone.padding_constraints
+    divisor = constraints.get("size_divisibility", model.backbone.size_divisibility) or 1
+    square = constraints.get("square_size", 0)
+    bottom = (square or (height + divisor - 1) // divisor * divisor) - height
+    right = (square or (width + divisor - 1) // divisor * divisor) - width
+    normalized = (images - model.pixel_mean) / model.pixel_std
+    return F.pad(normalized, (0, right, 0, bottom))
 
 
 def _predict_levels(
@@ -114,7 +114,8 @@ def _candidates(level: LevelPredictions, limit: int) -> tuple[Tensor, Tensor, Te
     return boxes.view(*scores.shape, 4), scores, classes
 
 
-def _clip(boxes: Tensor, height: int, width: int) -> Tensor:
+def clip(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Clip boxes (R, 4) to an image."""
     x1, y1, x2, y2 = boxes.unbind(dim=1)
     x1, x2 = x1.clamp(0, width), x2.clamp(0, width)
     y1, y2 = y1.clamp(0, height), y2.clamp(0, height)

@@ -14,6 +14,7 @@ from ... import __version__
 from ...export import Agreement, ExportError, Signature, export_detector
 from .config import config_metadata, fit_sizes, images_to_check, load_noted, read_images
 from .detector import ExportableDetector, detect, has_masks, traceable_rcnn
+from .two_stage import ExportableRCNN
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def export(
     batch: int | str | None = None,
     images: Sequence[str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    deform_conv: bool = True,
 ) -> Exported:
     """Write the trained detector of a config as a file, checked on images of several sizes.
 
@@ -48,12 +50,13 @@ def export(
         cfg: of the training.
         weights: a checkpoint.
         path: the file to write.
-        format: of :data:`sepc.export.FORMATS`; a two-stage detector goes to "torchscript" alone.
+        format: of :data:`sepc.export.FORMATS`; a two-stage detector does not go to "openvino".
         image_size: height and width of all images; None for any.
         batch: None, a number of images or "dynamic", see :class:`sepc.export.Signature`.
         images: files to check on; None for those of the config's test set with the most objects,
             or generated ones where it is missing.
         metadata: texts beside those of the model and the config, over which they win.
+        deform_conv: see :func:`sepc.export.export_detector`.
 
     Raises:
         OSError: if weights or an image can't be read, or the file can't be written.
@@ -76,6 +79,7 @@ def export(
         image_size=image_size,
         batch=batch,
         metadata={**config_metadata(cfg, note), **(metadata or {})},
+        deform_conv=deform_conv,
     )
     return Exported(agreement, [(x.shape[-2], x.shape[-1]) for x in fitted], what)
 
@@ -89,18 +93,21 @@ def export_model(
     image_size: tuple[int, int] | None = None,
     batch: int | str | None = None,
     metadata: Mapping[str, str] | None = None,
+    deform_conv: bool = True,
 ) -> Agreement:
     """Write a detector of Detectron2 as a file, see :func:`sepc.export.export_detector`.
 
     Args:
-        model: a dense detector in any format; a two-stage one as TorchScript. It stays as it is.
+        model: a dense detector in any format; a two-stage one in any but OpenVINO. It stays as it
+            is.
         images: (3, H, W) uint8, to check the file on; the first is what the exporter looks at.
         image_size, batch: see :func:`export`.
         metadata: beside that of :func:`detector_metadata`.
+        deform_conv: see :func:`sepc.export.export_detector`.
 
     Raises:
         ValueError: for a model of another kind, or images of other sizes.
-        ExportError: see :func:`sepc.export.export_detector`; a two-stage detector in other formats.
+        ExportError: see :func:`sepc.export.export_detector`; a two-stage detector as OpenVINO.
     """
     is_two_stage = isinstance(model, GeneralizedRCNN)
     signature = Signature(
@@ -111,7 +118,9 @@ def export_model(
     )
     if is_two_stage:
         _check_two_stage(format, signature)
-        exportable = traceable_rcnn(model, images[0])
+        # a trace takes what PyTorch does; the exporters do not follow its branches on values
+        script = format == "torchscript"
+        exportable = traceable_rcnn(model, images[0]) if script else ExportableRCNN(model)
     else:
         exportable = ExportableDetector(model, batched=batch is not None)
     settings = inference_settings(model)
@@ -125,6 +134,7 @@ def export_model(
         threshold=settings["score_threshold"],
         max_detections=settings["max_detections"],
         metadata={**detector_metadata(model), **(metadata or {})},
+        deform_conv=deform_conv,
     )
 
 
@@ -168,11 +178,10 @@ def detector_metadata(model: Any) -> dict[str, str]:
 
 
 def _check_two_stage(format: str, signature: Signature) -> None:
-    if format != "torchscript":
+    if format == "openvino":
         raise ExportError(
-            f"can't export a two-stage detector as {format}: expected torchscript. Detectron2's "
-            "find_top_rpn_proposals takes a branch on aten::all of the proposals being finite, a "
-            "value of the image, which torch.export does not follow"
+            "can't export a two-stage detector as openvino, whose reader of exported programs has "
+            "no roi_align: expected onnx, torchscript or torch-export"
         )
     if signature.batch is not None:
         raise ValueError(
