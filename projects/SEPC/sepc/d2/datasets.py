@@ -1,18 +1,20 @@
 """COCO-format data sets in Detectron2's catalog.
 
-Importing this module registers ``shapes_train`` and ``shapes_val``: a data set from
-``tools/generate_data.py`` in the folder ``shapes`` under ``$DETECTRON2_DATASETS`` (``datasets`` if
-that is not set), as Detectron2's own data sets are found. The variable is read at import. So are
-``shapes_shifted_train`` and ``shapes_shifted_val``, of the folder ``shapes_shifted``.
+Importing this module registers what lies under ``$DETECTRON2_DATASETS`` (``datasets`` if that is
+not set), as Detectron2's own data sets are found. The variable is read at import. Each folder is in
+COCO's layout and makes two names, such as ``shapes_train`` and ``shapes_val``:
 
-One's own data: :func:`register_coco_folder` where the files have COCO's names, Detectron2's
-``detectron2.data.datasets.register_coco_instances(name, {}, json_file, image_root)`` where they
-have others.
+- ``shapes``, ``shapes_shifted`` (as another camera shows them), ``shapes_wide`` (objects of other
+  sizes): generated data, see ``tools/generate_data.py``;
+- ``bccd``: blood cells, https://github.com/Shenggan/BCCD_Dataset.
+
+One's own data: :func:`register_coco_folder` where the files have COCO's names,
+``dataloader.coco_files`` of the config where they have others, see :func:`register_coco_files`.
 """
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
@@ -37,14 +39,39 @@ def register_coco_folder(name_prefix: str, folder: str | os.PathLike[str]) -> No
     for split in ("train", "val"):
         name = f"{name_prefix}_{split}"
         json_file = os.path.join(folder, "annotations", f"instances_{split}2017.json")
-        if name not in DatasetCatalog:
-            image_root = os.path.join(folder, f"{split}2017")
-            register_coco_instances(name, {}, json_file, image_root)
-        elif MetadataCatalog.get(name).get("json_file") != json_file:
-            raise ValueError(
-                f"the data set {name} is registered already, with "
-                f"{MetadataCatalog.get(name).get('json_file')}; expected {json_file}"
-            )
+        _register(name, json_file, os.path.join(folder, f"{split}2017"))
+
+
+def register_coco_files(files: Mapping[str, Sequence[str]]) -> None:
+    """Registers data sets by their files: ``dataloader.coco_files`` of a config.
+
+    Args:
+        files: name in Detectron2's catalog to the annotations in COCO's format and the folder of
+            the images. They are read when they are used.
+
+    Raises:
+        ValueError: for other than two texts, or if a name is taken by other data.
+    """
+    if not isinstance(files, Mapping):
+        raise ValueError(f"dataloader.coco_files: expected [JSON, FOLDER] by name, got {files!r}")
+    for name, pair in files.items():
+        texts = isinstance(pair, Sequence) and all(isinstance(x, str) for x in pair)
+        if not texts or isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(f"dataloader.coco_files.{name}: expected [JSON, FOLDER], got {pair!r}")
+        _register(name, *map(os.path.expanduser, pair))
+
+
+def _register(name: str, json_file: str, image_root: str) -> None:
+    if name not in DatasetCatalog:
+        register_coco_instances(name, {}, json_file, image_root)
+        return
+    metadata = MetadataCatalog.get(name)
+    found = metadata.get("json_file"), metadata.get("image_root")
+    if found != (json_file, image_root):
+        raise ValueError(
+            f"the data set {name} is registered already, with {found[0]} and {found[1]}; "
+            f"expected {json_file} and {image_root}"
+        )
 
 
 def find_sets(names: str | Iterable[str], *, evaluation: bool = False) -> list[CocoSet]:
@@ -95,13 +122,15 @@ def check_registered(names: str | Iterable[str], *, evaluation: bool = False) ->
             raise type(error)(f"data set {name}: {error}") from error
 
 
+_root = os.getenv("DETECTRON2_DATASETS", "datasets")
+register_coco_folder("bccd", os.path.join(_root, "bccd"))
 _SHAPES = [
     f"{marked} {outline}"
     for outline in ("circle", "square", "triangle", "star")
     for marked in ("dotted", "ringed", "barred")
 ]
-for _name in ("shapes", "shapes_shifted"):
-    register_coco_folder(_name, os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), _name))
+for _name in ("shapes", "shapes_shifted", "shapes_wide"):
+    register_coco_folder(_name, os.path.join(_root, _name))
     for _split in ("train", "val"):
         # known without the data, so that a trained model can be shown without them
         MetadataCatalog.get(f"{_name}_{_split}").thing_classes = _SHAPES

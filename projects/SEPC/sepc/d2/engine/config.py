@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ..datasets import register_coco_files
 from .values import check_values
 from .yaml_files import read_yaml
 
@@ -22,7 +23,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     """Load a LazyConfig file and apply ``key=value`` overrides.
 
     A ``.py`` file that leaves ``train.output_dir`` at Detectron2's default gets a folder of its
-    own, see :func:`default_output_dir`.
+    own, see :func:`default_output_dir`. The data sets of ``dataloader.coco_files`` are registered,
+    see :func:`~sepc.d2.datasets.register_coco_files`.
 
     Args:
         path: a ``.py`` file, or a ``.yaml`` file as a training writes it to its output folder.
@@ -32,8 +34,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     Raises:
         FileNotFoundError: if there is no such file; close names are given.
         ValueError: if it is no config for training, an override is malformed or names no key, or
-            a value is of another kind than :data:`.values.KINDS` says; nothing of a YAML file
-            has been run.
+            a value is of another kind than :data:`.values.KINDS` says, or the name of one of
+            ``dataloader.coco_files`` is taken; nothing of a YAML file has been run.
     """
     if not path:
         raise ValueError("no config: expected --config-file FILE")
@@ -54,6 +56,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     for override in overrides:
         cfg = _apply(cfg, override)
     check_values(cfg)
+    files = cfg.dataloader.get("coco_files") or {}
+    register_coco_files(OmegaConf.to_object(files) if OmegaConf.is_config(files) else files)
     return cfg
 
 
