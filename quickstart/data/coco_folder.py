@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import functools
 import json
+import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from .shift import SHIFTS, check_shifts, shift_image
 
 #: Lies in every generated folder and tells how it was made.
 SETTINGS_FILE = "generated.json"
+#: With fewer images than this, other processes take longer to start than they save.
+IN_ONE_PROCESS = 500
 
 _JPEG_FLAGS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
@@ -78,8 +82,9 @@ def write_dataset(
             f"expected at least one image per split, got train {train_images}, val {val_images}"
         )
     names, shape_ids = category_table(categories)
-    scene_of = functools.partial(generate_scene, seed=seed, height=height, width=width, sizes=sizes)
-    scene_of(split="train", index=0)  # checks
+    generate_scene(  # checks
+        seed=seed, split="train", index=0, height=height, width=width, sizes=sizes
+    )
     check_shifts(shifts)
     settings = {
         "generator": GENERATOR_VERSION,
@@ -111,22 +116,40 @@ def write_dataset(
                         for number, name in names.items()
                     ],
                 }
-                for index in with_progress(
-                    range(count), total=count, description=f"{split} images", show=progress
-                ):
-                    scene = scene_of(split=split, index=index)
-                    if shifts:
-                        shifted = shift_image(
-                            scene.image, shifts, seed=seed, split=split, index=index
-                        )
-                        scene = dataclasses.replace(scene, image=shifted)
-                    _add_scene(content, scene, index + 1, shape_ids, partial / f"{split}2017")
+                scenes = _scenes(settings, split, count)
+                scenes = with_progress(
+                    scenes, total=count, description=f"{split} images", show=progress
+                )
+                for number, scene in enumerate(scenes, start=1):
+                    _add_scene(content, scene, number, shape_ids, partial / f"{split}2017")
                 path = partial / "annotations" / f"instances_{split}2017.json"
                 path.write_text(json.dumps(content, separators=(",", ":")))
             (partial / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
             return _put_in_place(partial, folder, settings, overwrite)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _scenes(settings: dict[str, Any], split: str, count: int) -> Iterator[Scene]:
+    """Generate the scenes of a split in their order, many of them on all cores."""
+    make = functools.partial(_make_scene, settings, split)
+    if count < IN_ONE_PROCESS:
+        yield from map(make, range(count))
+        return
+    # as in a DataLoader: "spawn" would run a caller's script that has no `if __name__` once more
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        yield from pool.map(make, range(count), chunksize=16)
+
+
+def _make_scene(settings: dict[str, Any], split: str, index: int) -> Scene:
+    size = dict(height=settings["height"], width=settings["width"])
+    where = dict(seed=settings["seed"], split=split, index=index)
+    scene = generate_scene(**where, **size, sizes=settings["sizes"])
+    if not settings["shifts"]:
+        return scene
+    image = shift_image(scene.image, settings["shifts"], **where)
+    return dataclasses.replace(scene, image=image)
 
 
 def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:

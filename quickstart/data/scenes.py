@@ -1,5 +1,7 @@
 """Generator of scenes with objects of several classes over four octaves of size."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .background import background
@@ -32,7 +34,7 @@ def generate_scene(
     index: int,
     height: int,
     width: int,
-    sizes: tuple[float, float] | None = None,
+    sizes: Sequence[float] | None = None,
 ) -> Scene:
     """Make one scene, which depends on nothing but the arguments.
 
@@ -48,8 +50,8 @@ def generate_scene(
         split: ``"train"`` or ``"val"``.
         index: of the scene in its split, from 0.
         height, width: of the image in pixels.
-        sizes: range of the longer sides in pixels, in place of COCO's shares: every octave is as
-            frequent, and there are no crowds, whose objects would be smaller.
+        sizes: lowest and highest longer side in pixels, in place of COCO's shares: every octave is
+            as frequent, and there are no crowds, whose objects would be smaller.
 
     Raises:
         ValueError: for an unknown split, a negative seed or index, an edge below 32 pixels, or

@@ -87,6 +87,12 @@ def test_same_again_and_independent_of_the_number_of_images(folder, tmp_path):
     assert not set(full.values()) & set(digests(folder / "val2017").values())
 
 
+def test_many_processes_make_the_same(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(coco_folder, "IN_ONE_PROCESS", 1)
+    write_dataset(tmp_path / "again", **SETTINGS)
+    assert digests(tmp_path / "again") == digests(folder)
+
+
 def test_passes_the_validation(folder):
     for split in ("train", "val"):
         json_path = folder / "annotations" / f"instances_{split}2017.json"
