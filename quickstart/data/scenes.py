@@ -81,7 +81,7 @@ def generate_scene(
     if sizes is None:
         drawn = _sizes(rng, len(labels), min(height, width))
     else:
-        drawn = 2 ** rng.uniform(*np.log2(sizes), len(labels))
+        drawn = 2 ** rng.uniform(np.log2(sizes[0]), np.log2(sizes[1]), len(labels))
     # Mostly the small ones lie on top, as otherwise the large ones would hide them.
     for index in np.argsort(-drawn * np.exp(rng.normal(0, 0.5, len(drawn)))):
         canvas.add_object(labels[index], float(drawn[index]))

@@ -48,12 +48,12 @@ def test_halving_takes_the_finest_pattern_away():
 
 def test_levels_are_those_of_the_halved_image():
     model = backbone()
-    image = torch.rand(2, 3, 32, 64)
+    image = torch.rand(2, 3, 64, 128)
     maps = model(image)
     assert {name: tuple(x.shape) for name, x in maps.items()} == {
-        "p2": (2, 5, 8, 16),
-        "p3": (2, 5, 4, 8),
-        "p4": (2, 5, 2, 4),
+        "p2": (2, 5, 16, 32),
+        "p3": (2, 5, 8, 16),
+        "p4": (2, 5, 4, 8),
     }
     torch.testing.assert_close(maps["p4"], model(halve(halve(image)))["p2"])
     shapes = model.output_shape()

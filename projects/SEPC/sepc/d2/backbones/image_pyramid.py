@@ -50,7 +50,7 @@ class ImagePyramid(Backbone):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Maps (N, out_channels, H / stride, W / stride) of images (N, C, H, W), fine to coarse."""
-        maps = {}
+        maps: dict[str, Tensor] = {}
         for name in self.shapes:
             if maps:
                 image = halve(image)

@@ -56,8 +56,7 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     for override in overrides:
         cfg = _apply(cfg, override)
     check_values(cfg)
-    files = cfg.dataloader.get("coco_files") or {}
-    register_coco_files(OmegaConf.to_object(files) if OmegaConf.is_config(files) else files)
+    register_coco_files(OmegaConf.to_container(cfg.dataloader).get("coco_files", {}))
     return cfg
 
 
