@@ -15,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from sepc.data.progress import progress
 from sepc.data.validate import read_annotations, read_results
+from sepc.evaluation.coco import check_results
 
 from .record import Record
 from .run import Run
@@ -58,7 +59,11 @@ class Breakdown:
 
         Returns:
             in the order of ``groups``.
+
+        Raises:
+            ValueError: for results of other images.
         """
+        check_results(self.content, results)
         ap = dict.fromkeys(groups, 0.0)
         if results:  # which COCO's tool can't do without
             with contextlib.redirect_stdout(io.StringIO()):
