@@ -29,6 +29,8 @@ from quickstart.data.scenes import GENERATOR_VERSION
 from quickstart.settings import CHANNELS, config_of
 from sepc.files import atomic_write
 from studies import Record, Run, exit_status
+from studies.breakdown import Breakdown, add_breakdowns
+from studies.differences import report_differences
 from studies.plot import plot_rows
 from studies.program import REPOSITORY, make_page, train_and_report
 from studies.record import METRICS
@@ -81,8 +83,9 @@ def labels_of(head: str, detector: str) -> dict[str, str]:
 
 def config_of_head(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
     """LazyConfig file and overrides of a detector with a head, or with a neighbor's method."""
+    overrides: tuple[str, ...] = ()
     if head in NEIGHBORS:
-        config, overrides = f"configs/quickstart/{detector}_{head}.py", ()
+        config = f"configs/quickstart/{detector}_{head}.py"
     elif head == "towers_ibn":
         config, overrides = TOWERS[detector]
     else:
@@ -134,10 +137,20 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
             partial.write_text(json.dumps(timing, indent=1) + "\n")
 
 
+def groups_of(truth: Breakdown, run: Run) -> dict[str, dict[str, list[int]]]:
+    """Groups of objects of which each run tells the AP."""
+    levels = truth.levels(str(REPOSITORY / run.config), run.overrides)
+    return {"octaves": truth.octaves(), "levels": levels}
+
+
 def report(args: argparse.Namespace, record: Record) -> None:
     """Write the tables and the plots of the runs that are finished."""
+    output = args.output.expanduser().resolve()
+    annotations = output / "data" / "shapes" / "annotations" / "instances_val2017.json"
+    add_breakdowns(record, annotations, groups_of, output=output)
     page = args.results / "README.md"
-    make_page(page, "Evidence", ("detectors", "neighbors"))
+    sections = ("ablation", "detectors", "differences", "octaves", "levels", "neighbors")
+    make_page(page, "Evidence", sections)
     timing_file = args.results / "timing.json"
     timing = json.loads(timing_file.read_text()) if timing_file.exists() else {}
     where = f"generated images, {args.iterations} iterations; dots are seeds, lines their mean"
@@ -157,6 +170,7 @@ def report(args: argparse.Namespace, record: Record) -> None:
         ap = format_grid(record, HEADS, list(groups), head="AP", labels_of=labels_of)
         write_section(args.readme, "ablation", ap)
         plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)
+    report_differences(record, page, columns=list(groups), heads=HEADS, labels_of=labels_of)
     beside = (*BESIDE_NEIGHBORS, *NEIGHBORS)
     rows = collect(record, {head: labels_of(head, "atss") for head in beside})
     table = format_table(rows, head="ATSS", metrics=METRICS)

@@ -51,3 +51,40 @@ def plot_rows(
     figure.suptitle(title, fontsize="medium")
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=110, format="png")
+
+
+def plot_differences(
+    panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]], path: Path, *, title: str
+) -> None:
+    """Draw differences over groups, one panel beside the other; a name has one color in all.
+
+    Args:
+        panels: name of the panel to name of the difference to group to mean and standard error,
+            which is nan where it is not known.
+        path: picture to write.
+        title: says on what it was measured.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    figure = new_figure(figsize=(1.0 + 3.4 * len(panels), 3.6))
+    names = dict.fromkeys(name for lines in panels.values() for name in lines)
+    colors = {name: f"C{i}" for i, name in enumerate(names)}
+    for axes, (panel, lines) in zip(
+        figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels.items(), strict=True
+    ):
+        for name, groups in lines.items():
+            means, errors = zip(*groups.values(), strict=True)
+            axes.errorbar(
+                [*groups], means, yerr=errors, marker="o", capsize=3, color=colors[name], label=name
+            )
+        axes.axhline(0, color="gray", linewidth=1)
+        axes.set_title(panel, fontsize="medium")
+        axes.tick_params(axis="x", labelrotation=30, labelsize="small")
+        axes.grid(axis="y", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize="x-small", frameon=False)
+    figure.supylabel("difference in AP", fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
+    with atomic_write(path) as partial:
+        figure.savefig(partial, dpi=110, format="png")

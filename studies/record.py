@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,11 +60,36 @@ class Record:
         """Keep the metrics of a finished run; the file is whole at any time."""
         rounded = {name: round(metrics[name], 3) for name in METRICS}
         self._runs[run.name] = {**run.as_dict(), "metrics": rounded}
+        self._write()
+
+    def add_breakdown(self, run: Run, breakdown: Mapping[str, Any]) -> None:
+        """Keep the AP of groups of objects beside the metrics of a finished run.
+
+        Args:
+            breakdown: kind of groups to group to ``{"AP": ..., "objects": ...}``.
+        """
+        self._runs[run.name]["breakdown"] = dict(breakdown)
+        self._write()
+
+    def _write(self) -> None:
         with atomic_write(self.path) as partial:
             content = {"setting": self.setting, "runs": self._runs}
             partial.write_text(json.dumps(content, indent=1) + "\n")
 
     def metrics(self, labels: Mapping[str, str]) -> list[dict[str, float]]:
         """Metrics of the runs with exactly these labels, one entry per seed."""
+        return [run["metrics"] for run in self.by_seed(labels).values()]
+
+    def without_breakdown(self) -> list[Run]:
+        """Finished runs for which :meth:`add_breakdown` has not been called."""
+        names = [field.name for field in dataclasses.fields(Run)]
+        return [
+            Run(**{**{name: entry[name] for name in names}, "overrides": tuple(entry["overrides"])})
+            for entry in self._runs.values()
+            if "breakdown" not in entry
+        ]
+
+    def by_seed(self, labels: Mapping[str, str]) -> dict[int, dict[str, Any]]:
+        """Metrics and breakdown of the runs with exactly these labels, by seed."""
         wanted = dict(labels)
-        return [run["metrics"] for run in self._runs.values() if run["labels"] == wanted]
+        return {run["seed"]: run for run in self._runs.values() if run["labels"] == wanted}

@@ -102,6 +102,7 @@ def _start(
         *(override.replace("{output}", str(folder.parent)) for override in run.overrides),
         f"train.seed={run.seed}",
         f"train.output_dir={folder}",
+        f"+dataloader.evaluator.output_dir={folder / 'inference'}",
     ]
     # a session of its own: a Ctrl-C of the terminal reaches it once, through _stop
     with (folder / "output.txt").open("a") as log:

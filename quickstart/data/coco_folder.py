@@ -44,6 +44,7 @@ def write_dataset(
     seed: int = 0,
     categories: str = "shapes",
     shifts: Sequence[str] = (),
+    sizes: tuple[float, float] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> bool:
@@ -61,6 +62,8 @@ def write_dataset(
         categories: ``"shapes"``, or ``"coco"`` for a stand-in of COCO with its 80 categories: in a
             folder named ``coco``, Detectron2 finds it as ``coco_2017_train`` and ``coco_2017_val``.
         shifts: names in :data:`~quickstart.data.shift.SHIFTS` that change how the same scenes look.
+        sizes: range of the objects' longer sides in pixels, see
+            :func:`~quickstart.data.scenes.generate_scene`; None for COCO's shares.
         overwrite: replace a data set that was generated with other settings.
         progress: show it.
 
@@ -79,7 +82,9 @@ def write_dataset(
             f"expected at least one image per split, got train {train_images}, val {val_images}"
         )
     names, shape_ids = category_table(categories)
-    generate_scene(seed=seed, split="train", index=0, height=height, width=width)  # checks
+    generate_scene(  # checks
+        seed=seed, split="train", index=0, height=height, width=width, sizes=sizes
+    )
     check_shifts(shifts)
     settings = {
         "generator": GENERATOR_VERSION,
@@ -90,6 +95,7 @@ def write_dataset(
         "seed": seed,
         "categories": categories,
         "shifts": [name for name in SHIFTS if name in shifts],
+        "sizes": list(sizes) if sizes else None,
     }
     folder = Path(folder).expanduser().resolve()
     if _is_there(folder, settings, overwrite):
@@ -139,7 +145,7 @@ def _scenes(settings: dict[str, Any], split: str, count: int) -> Iterator[Scene]
 def _make_scene(settings: dict[str, Any], split: str, index: int) -> Scene:
     size = dict(height=settings["height"], width=settings["width"])
     where = dict(seed=settings["seed"], split=split, index=index)
-    scene = generate_scene(**where, **size)
+    scene = generate_scene(**where, **size, sizes=settings["sizes"])
     if not settings["shifts"]:
         return scene
     image = shift_image(scene.image, settings["shifts"], **where)
@@ -152,8 +158,8 @@ def _is_there(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return False
     try:
-        # before there were shifts, none was told
-        found = {"shifts": [], **json.loads((folder / SETTINGS_FILE).read_text())}
+        # what was not told before there was a choice
+        found = {"shifts": [], "sizes": None, **json.loads((folder / SETTINGS_FILE).read_text())}
         different = {key: found.get(key) for key in settings if found.get(key) != settings[key]}
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise FileExistsError(

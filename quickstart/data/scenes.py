@@ -1,5 +1,7 @@
 """Generator of scenes with objects of several classes over four octaves of size."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .background import background
@@ -25,7 +27,15 @@ LARGEST = 1.15
 _SPLITS = {"train": 0, "val": 1}
 
 
-def generate_scene(*, seed: int, split: str, index: int, height: int, width: int) -> Scene:
+def generate_scene(
+    *,
+    seed: int,
+    split: str,
+    index: int,
+    height: int,
+    width: int,
+    sizes: Sequence[float] | None = None,
+) -> Scene:
     """Make one scene, which depends on nothing but the arguments.
 
     The longer sides of the objects span four octaves, from 1/16 of the image's shorter edge (at
@@ -40,9 +50,12 @@ def generate_scene(*, seed: int, split: str, index: int, height: int, width: int
         split: ``"train"`` or ``"val"``.
         index: of the scene in its split, from 0.
         height, width: of the image in pixels.
+        sizes: lowest and highest longer side in pixels, in place of COCO's shares: every octave is
+            as frequent, and there are no crowds, whose objects would be smaller.
 
     Raises:
-        ValueError: for an unknown split, a negative seed or index, or an edge below 32 pixels.
+        ValueError: for an unknown split, a negative seed or index, an edge below 32 pixels, or
+            sizes that are not 4 pixels to the shorter edge, in this order.
     """
     if split not in _SPLITS:
         raise ValueError(f"expected a split among {', '.join(_SPLITS)}, got {split!r}")
@@ -50,20 +63,28 @@ def generate_scene(*, seed: int, split: str, index: int, height: int, width: int
         raise ValueError(f"expected seed and index >= 0, got seed {seed}, index {index}")
     if min(height, width) < 32:
         raise ValueError(f"expected images of at least 32 x 32 pixels, got {height} x {width}")
+    if sizes and not 4 <= sizes[0] < sizes[1] <= min(height, width):
+        raise ValueError(
+            f"expected sizes from 4 to {min(height, width)} pixels, the lower one first, "
+            f"got {sizes[0]:g} and {sizes[1]:g}"
+        )
     rng = np.random.default_rng(np.random.SeedSequence([seed, _SPLITS[split], index]))
     canvas = Canvas(rng, background(rng, height, width))
     if rng.random() < EMPTY_SHARE:
         return canvas.scene()
-    if rng.random() < CROWD_SHARE:
+    if sizes is None and rng.random() < CROWD_SHARE:
         canvas.add_crowd(int(rng.integers(len(SHAPES))))
     labels: list[int | None] = list(
         rng.integers(len(SHAPES), size=rng.integers(1, MAX_OBJECTS + 1))
     )
     labels += [None] * int(rng.integers(MAX_CLUTTER + 1))
-    sizes = _sizes(rng, len(labels), min(height, width))
+    if sizes is None:
+        drawn = _sizes(rng, len(labels), min(height, width))
+    else:
+        drawn = 2 ** rng.uniform(np.log2(sizes[0]), np.log2(sizes[1]), len(labels))
     # Mostly the small ones lie on top, as otherwise the large ones would hide them.
-    for index in np.argsort(-sizes * np.exp(rng.normal(0, 0.5, len(sizes)))):
-        canvas.add_object(labels[index], float(sizes[index]))
+    for index in np.argsort(-drawn * np.exp(rng.normal(0, 0.5, len(drawn)))):
+        canvas.add_object(labels[index], float(drawn[index]))
     return canvas.scene()
 
 

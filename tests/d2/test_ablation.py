@@ -8,6 +8,7 @@ from quickstart.data.coco_folder import write_dataset
 from sepc.d2.datasets import register_coco_folder
 from sepc.d2.engine import load_config
 from studies import ablation as tool
+from studies.breakdown import Breakdown
 from studies.timing import ratio, time_steps
 
 from .helpers import ROOT
@@ -33,11 +34,35 @@ def test_smoke(tmp_path, capsys, monkeypatch):
     table = (results / "README.md").read_text()
     assert "| plain_gn | " in table and "| pconv_ibn | " in table
     assert (results / "detectors.png").stat().st_size > 1000
-    assert len(json.loads((results / "runs.json").read_text())["runs"]) == 2
+    runs = json.loads((results / "runs.json").read_text())["runs"]
+    assert len(runs) == 2
+    for run in runs.values():
+        objects = [x["objects"] for x in run["breakdown"]["levels"].values()]
+        assert 0 < sum(objects) <= sum(x["objects"] for x in run["breakdown"]["octaves"].values())
 
     capsys.readouterr()
     assert tool.main([*flags, "--study", "none", "--iterations", "9"]) == 0
     assert "README.md" in capsys.readouterr().out
+
+
+def test_objects_by_the_level_that_decides_them(tmp_path):
+    """With FCOS up to 32 pixels at P2, 64 at P3, 128 at P4, in whatever order they come."""
+    boxes = {7: [40, 40, 60, 60], 3: [10, 10, 24, 24], 5: [4, 4, 120, 120], 4: [70, 70, 20, 20]}
+    entry = {"image_id": 2, "category_id": 9, "area": 1, "iscrowd": 0}
+    content = {
+        "images": [{"id": i, "width": 128, "height": 128, "file_name": "x.jpg"} for i in (1, 2)],
+        "categories": [{"id": 9, "name": "a"}],
+        "annotations": [{**entry, "id": i, "bbox": box} for i, box in boxes.items()],
+    }
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    config = str(ROOT / "configs/quickstart/fcos_plain.py")
+    small = ["model.backbone.out_channels=8"]
+    levels = Breakdown(path).levels(config, small)
+    assert levels == {"P2": [3, 4], "P3": [7], "P4": [5]}
+    with pytest.raises(ValueError, match="expected images at their own size"):
+        resized = "dataloader.test.mapper.augmentations=[{}]"
+        Breakdown(path).levels(config, [*small, resized])
 
 
 def test_timing(tmp_path):

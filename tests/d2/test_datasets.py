@@ -1,6 +1,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -8,12 +9,12 @@ import pytest
 
 pytest.importorskip("detectron2")
 
-from detectron2.config import LazyConfig
+from detectron2.config import LazyConfig, instantiate
 from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
 
 from quickstart.data import SHAPES, write_dataset
 from sepc.d2 import datasets
-from sepc.d2.engine import complete_train_loader
+from sepc.d2.engine import complete_train_loader, load_config
 
 from .helpers import ROOT
 
@@ -41,7 +42,7 @@ def registered(root):
 def test_builtin_coco_names_load_a_generated_folder(root):
     code = """
 import json
-from detectron2.config import LazyConfig
+from detectron2.config import LazyConfig, instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 import sepc.d2.datasets as datasets
 names = ["coco_2017_train", "coco_2017_val", "shapes_train", "shapes_val"]
@@ -125,6 +126,39 @@ def test_registering_a_folder_twice(root, registered):
     datasets.register_coco_folder("ours", root / "shapes")
     with pytest.raises(ValueError, match=r"ours_train is registered already, with .*shapes"):
         datasets.register_coco_folder("ours", root / "coco")
+
+
+def test_files_that_a_config_names(root, tmp_path, caplog):
+    """By overrides alone, for data whose files have other names than COCO's."""
+    annotations = shutil.copy(
+        root / "shapes/annotations/instances_val2017.json", tmp_path / "a.json"
+    )
+    images = shutil.copytree(root / "shapes" / "val2017", tmp_path / "some-images")
+    config = str(ROOT / "configs" / "quickstart" / "fcos_sepc.py")
+    files = [
+        f"+datasets.held_out.json_file={annotations}",
+        f"+datasets.held_out.image_root={images}",
+    ]
+    try:
+        cfg = load_config(config, [*files, "dataloader.test.dataset.names=held_out"])
+        datasets.check_registered("held_out", evaluation=True)
+        assert len(instantiate(cfg.dataloader.test.dataset)) == 2
+        LazyConfig.save(cfg, str(tmp_path / "config.yaml"))
+        assert not caplog.records
+        load_config(str(tmp_path / "config.yaml"))  # once more is fine
+        other = shutil.copy(annotations, tmp_path / "other.json")
+        load_config(config, [f"+datasets.held_out={{json_file: {other}, image_root: {images}}}"])
+        assert f"a.json is used, which has this name; not {other}" in caplog.text
+    finally:
+        DatasetCatalog.remove("held_out")
+        MetadataCatalog.remove("held_out")
+
+
+@pytest.mark.parametrize("value", ["x=file.json", "x={json_file: a.json}", "x=[a.json,b]"])
+def test_files_that_are_none(value):
+    config = str(ROOT / "configs" / "quickstart" / "fcos_sepc.py")
+    with pytest.raises(ValueError, match=r"datasets.x: expected json_file and image_root, got "):
+        load_config(config, [f"+datasets.{value}"])
 
 
 def test_check_registered(root, registered, tmp_path):

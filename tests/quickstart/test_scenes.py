@@ -165,3 +165,21 @@ def test_bad_arguments():
         scene(0, seed=-1)
     with pytest.raises(ValueError, match="at least 32 x 32 pixels, got 16 x 64"):
         scene(0, size=(16, 64))
+
+
+def test_sizes_of_a_range_are_even_over_the_octaves():
+    made = [
+        generate_scene(seed=3, split="val", index=i, height=192, width=192, sizes=(12, 96))
+        for i in range(80)
+    ]
+    sides = [longer_side(thing.mask) for each in made for thing in each.objects]
+    assert not any(thing.crowd for each in made for thing in each.objects)
+    assert max(sides) <= 98  # a soft edge on either side
+    shares = np.histogram(sides, bins=(12, 24, 48, 98))[0] / len(sides)
+    assert (shares > 0.2).all(), shares  # what hides some of an object makes it smaller
+
+
+@pytest.mark.parametrize("sizes", [(48, 16), (2, 16), (16, 200)])
+def test_bad_sizes(sizes):
+    with pytest.raises(ValueError, match=r"expected sizes from 4 to 128 pixels, the lower one fi"):
+        generate_scene(seed=0, split="val", index=0, height=128, width=128, sizes=sizes)

@@ -81,3 +81,18 @@ def test_studies_go_on_from_the_records_of_this_repository(path, runs):
 def every_run(study):
     flags = [["--study", "neighbors"], []] if study is ablation else [[]]
     return [run for each in flags for run in study.runs(study.parse_args(each))]
+
+
+def test_a_breakdown_is_kept_beside_the_metrics(tmp_path):
+    path = tmp_path / "runs.json"
+    record = Record(path, SETTING)
+    record.add(run(overrides=("x=1",)), METRICS)
+    record.add(run(seed=2), METRICS)
+    assert record.without_breakdown() == [run(overrides=("x=1",)), run(seed=2)]
+    record.add_breakdown(run(seed=2), {"levels": {"P3": {"AP": 50.0, "objects": 9}}})
+    again = Record(path, SETTING)
+    assert again.without_breakdown() == [run(overrides=("x=1",))]
+    assert run(seed=2) in again
+    found = again.by_seed({"detector": "fcos", "head": "sepc"})
+    assert found[2]["breakdown"]["levels"]["P3"]["AP"] == 50.0
+    assert found[1]["metrics"]["AP"] == 12.346

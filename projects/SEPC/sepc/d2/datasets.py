@@ -1,13 +1,15 @@
 """COCO-format data sets in Detectron2's catalog.
 
-Importing this module registers ``shapes_train`` and ``shapes_val``: a data set from
-``tools/generate_data.py`` in the folder ``shapes`` under ``$DETECTRON2_DATASETS`` (``datasets`` if
-that is not set), as Detectron2's own data sets are found. The variable is read at import. So are
-``shapes_shifted_train`` and ``shapes_shifted_val``, of the folder ``shapes_shifted``.
+Importing this module registers what lies under ``$DETECTRON2_DATASETS`` (``datasets`` if that is
+not set), as Detectron2's own data sets are found. The variable is read at import. Each folder is in
+COCO's layout and makes two names, such as ``shapes_train`` and ``shapes_val``:
 
-One's own data: :func:`register_coco_folder` where the files have COCO's names, Detectron2's
-``detectron2.data.datasets.register_coco_instances(name, {}, json_file, image_root)`` where they
-have others.
+- ``shapes``, ``shapes_shifted`` (as another camera shows them), ``shapes_wide`` (objects of other
+  sizes): generated data, see ``tools/generate_data.py``;
+- ``bccd``: blood cells, https://github.com/Shenggan/BCCD_Dataset.
+
+One's own data: :func:`register_coco_folder` where the files have COCO's names, ``datasets`` of the
+config where they have others (docs/own_data.md).
 """
 
 import difflib
@@ -118,13 +120,15 @@ def dataset_metadata(names: Sequence[str]) -> Any:
     return metadata
 
 
+_root = os.getenv("DETECTRON2_DATASETS", "datasets")
+register_coco_folder("bccd", os.path.join(_root, "bccd"))
 _SHAPES = [
     f"{marked} {outline}"
     for outline in ("circle", "square", "triangle", "star")
     for marked in ("dotted", "ringed", "barred")
 ]
-for _name in ("shapes", "shapes_shifted"):
-    register_coco_folder(_name, os.path.join(os.getenv("DETECTRON2_DATASETS", "datasets"), _name))
+for _name in ("shapes", "shapes_shifted", "shapes_wide"):
+    register_coco_folder(_name, os.path.join(_root, _name))
     for _split in ("train", "val"):
         # known without the data, so that a trained model can be shown without them
         MetadataCatalog.get(f"{_name}_{_split}").thing_classes = _SHAPES

@@ -6,13 +6,13 @@ above the finest level, on maps of several cells, and span several cells there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from detectron2.structures import ImageList
+from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
 from .detectors.base import PyramidDetector
@@ -104,7 +104,6 @@ class PyramidUsage:
         return "\n".join(lines)
 
 
-@torch.no_grad()
 def measure_usage(model: PyramidDetector, inputs: Iterable[dict[str, Any]]) -> PyramidUsage:
     """Ask the assigner of a detector which levels learn the objects of images.
 
@@ -115,29 +114,16 @@ def measure_usage(model: PyramidDetector, inputs: Iterable[dict[str, Any]]) -> P
     Raises:
         ValueError: for another kind of model, or without any object.
     """
-    if not isinstance(model, PyramidDetector):
-        raise ValueError(
-            "expected a one-stage detector of sepc.d2.detectors, whose assigner can be asked, "
-            f"got {type(model).__name__}"
-        )
-    shapes = model.backbone.output_shape()
-    strides = np.array([shapes[name].stride for name in model.head_in_features])
-    predict = _Predictions(model)
     sides, counts, coarsest = [], [], []
-    for x in inputs:
-        gt = x["instances"]
-        predictions = predict(x["image"])
-        coarsest.append(min(predictions[0][-1].shape[-2:]))
-        if not len(gt):
-            continue
-        found = model.positives(predictions, gt.image_size, gt)
-        table = torch.zeros(len(gt), len(strides), dtype=torch.long)
-        table.index_put_((found.gt, found.levels), torch.tensor(1), accumulate=True)
-        counts.append(table)
+    for gt, positives, shorter_side in count_positives(model, inputs):
         sides.append(gt.gt_boxes.area().sqrt())
-    if not counts:
+        counts.append(positives)
+        coarsest.append(shorter_side)
+    if not any(map(len, counts)):
         raise ValueError(f"expected images with objects, got none in {len(coarsest)} image(s)")
     per_object, side = torch.cat(counts).numpy(), torch.cat(sides).numpy()
+    shapes = model.backbone.output_shape()
+    strides = np.array([shapes[name].stride for name in model.head_in_features])
     decided = per_object.sum(axis=1) > 0
     level = per_object.argmax(axis=1)[decided]
     objects = np.bincount(level, minlength=len(strides))
@@ -154,6 +140,38 @@ def measure_usage(model: PyramidDetector, inputs: Iterable[dict[str, Any]]) -> P
         num_images=len(coarsest),
         coarsest_side=min(coarsest),
     )
+
+
+@torch.no_grad()
+def count_positives(
+    model: PyramidDetector, inputs: Iterable[dict[str, Any]]
+) -> Iterator[tuple[Instances, Tensor, int]]:
+    """Count the positives of each object on each level, image by image.
+
+    Args:
+        model, inputs: see :func:`measure_usage`.
+
+    Yields:
+        the objects of an image, their positives (M, L), and the shorter side of the image's
+        coarsest map in cells.
+
+    Raises:
+        ValueError: for another kind of model.
+    """
+    if not isinstance(model, PyramidDetector):
+        raise ValueError(
+            "expected a one-stage detector of sepc.d2.detectors, whose assigner can be asked, "
+            f"got {type(model).__name__}"
+        )
+    predict = _Predictions(model)
+    for x in inputs:
+        gt = x["instances"]
+        predictions = predict(x["image"])
+        table = torch.zeros(len(gt), len(model.head_in_features), dtype=torch.long)
+        if len(gt):
+            found = model.positives(predictions, gt.image_size, gt)
+            table.index_put_((found.gt, found.levels), torch.tensor(1), accumulate=True)
+        yield gt, table, min(predictions[0][-1].shape[-2:])
 
 
 class _Predictions:

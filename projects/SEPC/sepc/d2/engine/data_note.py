@@ -1,5 +1,6 @@
 """What a training notes of its data: class names for whoever uses the weights, and paths."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from omegaconf import Container, DictConfig, OmegaConf
 
 from ..datasets import dataset_metadata
 from .setup import dataset_names
+
+logger = logging.getLogger(__name__)
 
 _PATHS = ("json_file", "image_root")
 
@@ -31,7 +34,10 @@ def paths_of(cfg: DictConfig) -> dict[str, dict[str, str]]:
 
 
 def register_noted(cfg: DictConfig) -> None:
-    """Register the data sets that ``datasets`` of a saved config notes and nothing else has.
+    """Register the data sets that ``datasets`` of a config names and nothing else has.
+
+    A saved config notes those of its training. A name that is registered already keeps its files,
+    which a warning tells where both are there.
 
     Raises:
         ValueError: if a note is no pair of paths.
@@ -47,6 +53,12 @@ def register_noted(cfg: DictConfig) -> None:
             raise ValueError(f"datasets.{name!s}: expected {expected}, got {paths!r}")
         if name not in DatasetCatalog:
             register_coco_instances(name, {}, *given)
+            continue
+        used = MetadataCatalog.get(name).get("json_file")
+        if used and os.path.exists(given[0]) and os.path.abspath(used) != os.path.abspath(given[0]):
+            logger.warning(
+                f"datasets.{name!s}: {used} is used, which has this name; not {given[0]}"
+            )
 
 
 class DataNote:

@@ -10,15 +10,15 @@ import numpy as np
 from ...demo.detections import name_of
 from ...signals import stops_blocked
 from ...visualize.drawing import (
-    CYCLE,
     bgr,
+    class_color,
     draw_box,
-    draw_label,
     scaled_to,
     sheet,
     titled,
     write_picture,
 )
+from ...visualize.labels import Label, draw_labels
 from .bad_images import usable
 from .rng import preserved_rng
 
@@ -60,9 +60,11 @@ def _tile(item: dict[str, Any], names: Sequence[str] | None, image_format: str) 
     pixels = pixels[:, :, ::-1] if image_format == "RGB" else pixels
     picture, scale = scaled_to(np.ascontiguousarray(pixels, dtype=np.uint8), _SIDE)
     boxes = (item["instances"].gt_boxes.tensor * scale).round().int().tolist()
+    labels = []
     for (x1, y1, x2, y2), label in zip(boxes, item["instances"].gt_classes.tolist(), strict=True):
-        color = bgr(CYCLE[label % len(CYCLE)])
+        color = bgr(class_color(label))
         draw_box(picture, (x1, y1, x2, y2), color)
-        draw_label(picture, name_of(label, names), x1, y1, color)
+        labels.append(Label(name_of(label, names), (x1, y1, x2, y2), color))
+    draw_labels(picture, labels)
     height, width = pixels.shape[:2]
     return titled(picture, f"{Path(item['file_name']).name}, {width} x {height}")
