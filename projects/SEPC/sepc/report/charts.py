@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..visualize.curves import COLORS, PANELS, Metrics, new_figure
+from ..visualize.curves import COLORS, Metrics, new_figure, panels_of
 
 # drawn in these, then exchanged for the page's
 _INK = "#010203"
@@ -30,7 +30,7 @@ def curves_as_svg(runs: Mapping[str, Metrics]) -> dict[str, str]:
         "svg.hashsalt": "report",
     }
     charts = {}
-    for number, (name, draw) in enumerate(PANELS.items()):
+    for number, (name, draw) in enumerate(panels_of(runs).items()):
         with matplotlib.rc_context(style):
             figure = new_figure(figsize=(4.6, 3.3))
             draw(figure.subplots(), runs)

@@ -53,7 +53,9 @@ def offsets_of_layer(
     }
 
 
-def _of_kernel(kernel: DeformLevelConv, features: Sequence[Tensor], reads: int) -> list[Tensor | None]:
+def _of_kernel(
+    kernel: DeformLevelConv, features: Sequence[Tensor], reads: int
+) -> list[Tensor | None]:
     levels: list[Tensor | None] = []
     for level in range(len(features)):
         source = level + reads

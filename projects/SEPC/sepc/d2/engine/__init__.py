@@ -14,7 +14,7 @@ from .checkpoint import Checkpointer, PeriodicCheckpointer
 from .config import build, default_output_dir, load_config
 from .data_stream import TrainingStream, build_test_loader, build_train_loader, use_own_loaders
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
-from .hooks import EvalHook, StopOnSignal, TrainingStopped
+from .hooks import EvalHook, StopOnSignal, TrainingStopped, offset_metrics
 from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter, rewind_metrics
 from .resume import Settings, continue_or_start
 from .setup import (
@@ -61,6 +61,7 @@ __all__ = [
     "load_config",
     "make_up_evaluation",
     "number_of_processes",
+    "offset_metrics",
     "rewind_metrics",
     "stop_on_full_disk",
     "use_available_device",
