@@ -103,7 +103,7 @@ def maps_on_the_way(model: nn.Module, inputs: Any) -> dict[str, list[Tensor]]:
     return found | dict(zip(("classification", "localization"), trunk(seen[-1]), strict=True))
 
 
-def _shared_layers(trunk: Any) -> list[Callable[[Pyramid], list[Tensor]]]:
+def _shared_layers(trunk: Any) -> Sequence[Callable[[Pyramid], list[Tensor]]]:
     if not isinstance(trunk, Towers):
         return list(trunk.stages)
     layers = zip(trunk.cls_tower.convs, trunk.cls_tower.norms, strict=True)

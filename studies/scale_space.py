@@ -54,7 +54,6 @@ class Blobs:
 def random_blobs(size: int, *, channels: int, count: int = 60, seed: int = 0) -> Blobs:
     """Draw blobs all over an image of ``size`` pixels, from 1 pixel to a quarter of it wide."""
     draw = torch.Generator().manual_seed(seed)
-    double = dict(generator=draw, dtype=torch.float64)
-    centers = size * torch.rand(count, 2, **double)
-    widths = (size / 4) ** torch.rand(count, **double)
-    return Blobs(centers, widths, torch.randn(channels, count, **double))
+    uniform = torch.rand(count, 3, generator=draw, dtype=torch.float64)
+    heights = torch.randn(channels, count, generator=draw, dtype=torch.float64)
+    return Blobs(size * uniform[:, :2], (size / 4) ** uniform[:, 2], heights)

@@ -5,8 +5,14 @@ import torch
 
 from sepc import build_sepc
 from sepc.layers import Towers
-from studies.equivariance import CASES, LEVELS, errors_on_exact_pyramids, maps_on_the_way, similarity
-from studies.scale_space import BLUR, Blobs, random_blobs
+from studies.equivariance import (
+    CASES,
+    LEVELS,
+    errors_on_exact_pyramids,
+    maps_on_the_way,
+    similarity,
+)
+from studies.scale_space import BLUR, random_blobs
 
 from .helpers import make_pyramid, randomize
 
