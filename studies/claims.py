@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from dev.sections import write_section
 from sepc.files import atomic_write
+from sepc.layers.level_conv import DeformLevelConv
 from sepc.program import exit_status
 from sepc.visualize.curves import new_figure
 from studies.equivariance import (
@@ -32,6 +34,7 @@ from studies.equivariance import (
 )
 from studies.program import REPOSITORY
 
+CONTROL = "another image"
 Similarities = Mapping[str, Sequence[float]]  # by place, of each level
 
 
@@ -93,8 +96,14 @@ def trained(args: argparse.Namespace) -> None:
     names = [run.name for run in args.runs]
     if len(set(names)) < len(names):
         raise ValueError(f"--runs: expected folders of different names, got {names}")
-    found = {run.name: similarities_of_run(run, args.images, args.num_images) for run in args.runs}
-    control = [x for each in found.values() for x in each.pop("another image")]
+    images = sorted(args.images.glob("*.jpg"))[: args.num_images]
+    if len(images) < 2:
+        raise FileNotFoundError(f"{args.images}: expected two or more *.jpg, got {len(images)}")
+    found: dict[str, dict[str, list[float]]] = {}
+    for run in args.runs:
+        print(run, flush=True)
+        found |= similarities_of_run(run, images)
+    control = [x for each in found.values() for x in each.pop(CONTROL)]
     picture = args.docs / "claims" / "trained.png"
     draw_trained(found, picture)
     places = max(map(list, found.values()), key=len)
@@ -103,7 +112,7 @@ def trained(args: argparse.Namespace) -> None:
         for name, each in found.items()
     }
     text = (
-        f"Mean over the levels, {args.num_images} images that were not trained on "
+        f"Mean over the levels, {len(images)} images that were not trained on "
         f"(before the trunk, against another image: {statistics.fmean(control):.2f}):"
     )
     image = f"![Similarity of each level on its way through the trunk](claims/{picture.name})"
@@ -111,31 +120,46 @@ def trained(args: argparse.Namespace) -> None:
     write_section(args.docs / "claims.md", "trained", section)
 
 
-def similarities_of_run(run: Path, images: Path, count: int) -> dict[str, list[float]]:
-    """Similarity by place and level, and "another image" before the trunk as a control.
+def similarities_of_run(run: Path, images: Sequence[Path]) -> dict[str, dict[str, list[float]]]:
+    """Similarity by place and level of a detector, and again with its offsets at zero.
+
+    Before the trunk it is also taken against another image, as a control.
+
+    Returns:
+        by the name of the run, and that name with "offsets at zero" if anything deforms.
 
     Raises:
-        OSError: no config.yaml, no model_final.pth, or no image.
+        OSError: no config.yaml, no model_final.pth, or an image that can't be read.
     """
     from sepc.d2.predictor import Predictor
     from sepc.export.preprocess import read_image
 
-    files = sorted(images.glob("*.jpg"))[:count]
-    if len(files) < 2:
-        raise FileNotFoundError(f"{images}: expected two or more *.jpg, got {len(files)}")
     predictor = Predictor.from_config(
         str(run / "config.yaml"), weights=str(run / "model_final.pth"), device="cpu"
     )
-    whole = [predictor.prepare(read_image(file))["image"] for file in files]
+    model = predictor.model
+    whole = [predictor.prepare(read_image(image))["image"] for image in images]
+    found = {run.name: similarities_of_model(model, whole)}
+    kernels = [m for m in model.modules() if isinstance(m, DeformLevelConv)]
+    for kernel in kernels:
+        nn.init.zeros_(kernel.offset.weight)
+        nn.init.zeros_(kernel.offset.bias)  # type: ignore[arg-type]
+    if kernels:
+        found[f"{run.name}, offsets at zero"] = similarities_of_model(model, whole)
+    return found
+
+
+def similarities_of_model(model: nn.Module, whole: Sequence[Tensor]) -> dict[str, list[float]]:
+    """Similarity by place and level of images (3, H, W) and of these at half their size."""
     half = [
         F.interpolate(x[None], scale_factor=0.5, mode="bilinear", antialias=True)[0] for x in whole
     ]
     of_half, of_whole = (
-        maps_on_the_way(predictor.model, [{"image": x} for x in each]) for each in (half, whole)
+        maps_on_the_way(model, [{"image": x} for x in each]) for each in (half, whole)
     )
     before = zip(of_half["before"], of_whole["before"][1:], strict=False)
     control = [similarity(y, x.roll(1, dims=0)) for y, x in before]
-    return similarities(of_half, of_whole) | {"another image": control}
+    return similarities(of_half, of_whole) | {CONTROL: control}
 
 
 def draw_trained(runs: Mapping[str, Similarities], path: Path) -> None:
@@ -148,7 +172,8 @@ def draw_trained(runs: Mapping[str, Similarities], path: Path) -> None:
         for number, (name, found) in enumerate(runs.items()):
             at = [i for i, place in enumerate(places) if place in found]
             values = [found[places[i]][level] for i in at]
-            axes.plot(at, values, "o-", color=f"C{number}", markersize=4, label=name)
+            line = "o--" if name.endswith("zero") else "o-"
+            axes.plot(at, values, line, color=f"C{number}", markersize=4, label=name)
         axes.set_title(f"level {level} of half the size, {level + 1} of the whole", fontsize=9)
         axes.set_xticks(range(len(places)), places, rotation=30, fontsize=8)
         axes.grid(alpha=0.3)

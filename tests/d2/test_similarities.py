@@ -20,11 +20,14 @@ def test_similarities_of_a_run(tmp_path):
     shutil.copy(SAVED / "narrow.yaml", tmp_path / "config.yaml")
     shutil.copy(SAVED / "narrow.pth", tmp_path / "model_final.pth")
     draw = torch.Generator().manual_seed(0)
-    for number in range(4):
+    for number in range(3):
         image = torch.randint(256, (8, 8, 3), generator=draw, dtype=torch.uint8).numpy()
         image = cv2.resize(image, (128, 128), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(tmp_path / f"{number}.jpg"), image)
-    found = similarities_of_run(tmp_path, tmp_path, 3)
+    runs = similarities_of_run(tmp_path, sorted(tmp_path.glob("*.jpg")))
+    found, without = runs[tmp_path.name], runs[f"{tmp_path.name}, offsets at zero"]
+    assert found["before"] == without["before"]
+    assert found["classification"] != without["classification"]
     assert [*found][:2] == ["before", "1"]
     assert [*found][-3:] == ["classification", "localization", "another image"]
 

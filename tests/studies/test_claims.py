@@ -34,8 +34,12 @@ def test_table_and_picture_of_runs(docs, tmp_path, monkeypatch):
     deep = {"before": [0.25, 0.25], "1": [0.5, 0.5], "2": [0.5, 1.0], "classification": [1.0, 1.0]}
     found = {"plain": plain, "deep": deep}
     monkeypatch.setattr(
-        claims, "similarities_of_run", lambda run, *_: found[run.name] | {"another image": [0.125]}
+        claims,
+        "similarities_of_run",
+        lambda run, images: {run.name: found[run.name] | {"another image": [0.125]}},
     )
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").touch()
     monkeypatch.setattr(claims, "exact", lambda docs: None)
     options = ["--images", str(tmp_path), "--docs", str(docs)]
     assert claims.main(["--runs", "a/plain", "a/deep", *options]) == 0
@@ -43,7 +47,7 @@ def test_table_and_picture_of_runs(docs, tmp_path, monkeypatch):
     assert "| run | before | 1 | 2 | classification |" in text
     assert "| plain | 0.38 | 0.50 |  | 0.62 |" in text
     assert "| deep | 0.25 | 0.50 | 0.75 | 1.00 |" in text
-    assert "against another image: 0.12" in text
+    assert "3 images" in text and "against another image: 0.12" in text
     assert cv2.imread(str(docs / "claims" / "trained.png")).std() > 5
 
 
