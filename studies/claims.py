@@ -24,6 +24,7 @@ from sepc.files import atomic_write
 from sepc.layers.level_conv import DeformLevelConv
 from sepc.program import exit_status
 from sepc.visualize.curves import new_figure
+from sepc.visualize.offset_lengths import watch_offsets
 from studies.equivariance import (
     CASES,
     LEVELS,
@@ -91,7 +92,7 @@ def trained(args: argparse.Namespace) -> None:
 
     Raises:
         ValueError: two runs of the same name.
-        OSError: see :func:`similarities_of_run`.
+        OSError: see :func:`measure_run`.
     """
     names = [run.name for run in args.runs]
     if len(set(names)) < len(names):
@@ -100,9 +101,12 @@ def trained(args: argparse.Namespace) -> None:
     if len(images) < 2:
         raise FileNotFoundError(f"{args.images}: expected two or more *.jpg, got {len(images)}")
     found: dict[str, dict[str, list[float]]] = {}
+    offsets: dict[str, dict[int, float]] = {}
     for run in args.runs:
         print(run, flush=True)
-        found |= similarities_of_run(run, images)
+        of_run, offsets_of_run = measure_run(run, images)
+        found |= of_run
+        offsets |= offsets_of_run
     control = [x for each in found.values() for x in each.pop(CONTROL)]
     picture = args.docs / "claims" / "trained.png"
     draw_trained(found, picture)
@@ -116,17 +120,24 @@ def trained(args: argparse.Namespace) -> None:
         f"(before the trunk, against another image: {statistics.fmean(control):.2f}):"
     )
     image = f"![Similarity of each level on its way through the trunk](claims/{picture.name})"
-    section = "\n\n".join([text, format_table(["run", *places], means), image])
-    write_section(args.docs / "claims.md", "trained", section)
+    section = [text, format_table(["run", *places], means), image]
+    if offsets:
+        levels = sorted({level for each in offsets.values() for level in each})
+        rows = {name: [f"{each[x]:.2f}" for x in levels] for name, each in offsets.items()}
+        section += ["Mean offset in cells, of whole images:"]
+        section += [format_table(["run, layer", *(f"level {x}" for x in levels)], rows)]
+    write_section(args.docs / "claims.md", "trained", "\n\n".join(section))
 
 
-def similarities_of_run(run: Path, images: Sequence[Path]) -> dict[str, dict[str, list[float]]]:
-    """Similarity by place and level of a detector, and again with its offsets at zero.
-
-    Before the trunk it is also taken against another image, as a control.
+def measure_run(
+    run: Path, images: Sequence[Path]
+) -> tuple[dict[str, dict[str, list[float]]], dict[str, dict[int, float]]]:
+    """Measure a detector, and again with its offsets at zero.
 
     Returns:
-        by the name of the run, and that name with "offsets at zero" if anything deforms.
+        similarity by place and level, by the name of the run, and that name with "offsets at zero"
+        if anything deforms; before the trunk also against another image, as a control.
+        mean offset by level, by the name of the run with that of the layer.
 
     Raises:
         OSError: no config.yaml, no model_final.pth, or an image that can't be read.
@@ -139,14 +150,16 @@ def similarities_of_run(run: Path, images: Sequence[Path]) -> dict[str, dict[str
     )
     model = predictor.model
     whole = [predictor.prepare(read_image(image))["image"] for image in images]
-    found = {run.name: similarities_of_model(model, whole)}
     kernels = [m for m in model.modules() if isinstance(m, DeformLevelConv)]
+    if not kernels:
+        return {run.name: similarities_of_model(model, whole)}, {}
+    with watch_offsets(model) as watched:
+        found = {run.name: similarities_of_model(model, whole)}
     for kernel in kernels:
         nn.init.zeros_(kernel.offset.weight)
         nn.init.zeros_(kernel.offset.bias)  # type: ignore[arg-type]
-    if kernels:
-        found[f"{run.name}, offsets at zero"] = similarities_of_model(model, whole)
-    return found
+    found[f"{run.name}, offsets at zero"] = similarities_of_model(model, whole)
+    return found, {f"{run.name}, {layer}": x for layer, x in watched.by_level().items()}
 
 
 def similarities_of_model(model: nn.Module, whole: Sequence[Tensor]) -> dict[str, list[float]]:

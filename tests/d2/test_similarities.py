@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from sepc.d2.predictor import Predictor
-from studies.claims import similarities_of_run
+from studies.claims import measure_run
 from studies.equivariance import similarity
 
 SAVED = Path(__file__).parents[1] / "saved"
 
 
-def test_similarities_of_a_run(tmp_path):
+def test_measures_of_a_run(tmp_path):
     shutil.copy(SAVED / "narrow.yaml", tmp_path / "config.yaml")
     shutil.copy(SAVED / "narrow.pth", tmp_path / "model_final.pth")
     draw = torch.Generator().manual_seed(0)
@@ -24,8 +24,11 @@ def test_similarities_of_a_run(tmp_path):
         image = torch.randint(256, (8, 8, 3), generator=draw, dtype=torch.uint8).numpy()
         image = cv2.resize(image, (128, 128), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(tmp_path / f"{number}.jpg"), image)
-    runs = similarities_of_run(tmp_path, sorted(tmp_path.glob("*.jpg")))
+    runs, offsets = measure_run(tmp_path, sorted(tmp_path.glob("*.jpg")))
     found, without = runs[tmp_path.name], runs[f"{tmp_path.name}, offsets at zero"]
+    layers = ("stage 1", "classification", "localization")
+    assert set(offsets) == {f"{tmp_path.name}, {layer}" for layer in layers}
+    assert {min(each) for each in offsets.values()} == {1}
     assert found["before"] == without["before"]
     assert found["classification"] != without["classification"]
     assert [*found][:2] == ["before", "1"]

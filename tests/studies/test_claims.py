@@ -35,8 +35,11 @@ def test_table_and_picture_of_runs(docs, tmp_path, monkeypatch):
     found = {"plain": plain, "deep": deep}
     monkeypatch.setattr(
         claims,
-        "similarities_of_run",
-        lambda run, images: {run.name: found[run.name] | {"another image": [0.125]}},
+        "measure_run",
+        lambda run, images: (
+            {run.name: found[run.name] | {"another image": [0.125]}},
+            {"deep, stage 1": {1: 0.5, 2: 0.25}} if run.name == "deep" else {},
+        ),
     )
     for number in range(3):
         (tmp_path / f"{number}.jpg").touch()
@@ -48,6 +51,8 @@ def test_table_and_picture_of_runs(docs, tmp_path, monkeypatch):
     assert "| plain | 0.38 | 0.50 |  | 0.62 |" in text
     assert "| deep | 0.25 | 0.50 | 0.75 | 1.00 |" in text
     assert "3 images" in text and "against another image: 0.12" in text
+    assert "| run, layer | level 1 | level 2 |" in text
+    assert "| deep, stage 1 | 0.50 | 0.25 |" in text
     assert cv2.imread(str(docs / "claims" / "trained.png")).std() > 5
 
 
