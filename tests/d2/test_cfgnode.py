@@ -162,6 +162,7 @@ def test_every_argument_of_the_trunk_is_a_key():
         "deform_branches": True,
         "modulated": True,
         "deform_groups": 2,
+        "deform_finest": True,
         "kernel_size": 5,
         "num_levels": 5,
         "cross_level": False,

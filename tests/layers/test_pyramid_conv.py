@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import deform_conv2d
 
 from sepc import DeformConv2d, PyramidConv
 from sepc.layers import SharedConv
@@ -78,6 +79,22 @@ def test_deformation_is_decided_by_the_output_level():
     assert torch.equal(before[0], after[0])
     for level in (1, 2, 3):
         assert not torch.allclose(before[level], after[level]), f"level {level} did not deform"
+
+
+def test_deformation_at_the_finest_level_for_diagnosis():
+    """Every term of the finest level deforms, the other levels are as without the option."""
+    everywhere = randomize(PyramidConv(3, 4, deform=True, deform_finest=True).double())
+    usual = PyramidConv(3, 4, deform=True).double()
+    usual.load_state_dict(everywhere.state_dict())
+    features = make_pyramid(ODD_SIZES[:3], 3, dtype=torch.float64)
+    found, expected = everywhere(features), usual(features)
+    torch.testing.assert_close(found[1:], expected[1:])
+    same, coarser = (
+        deform_conv2d(x, kernel.sampling(x)[0], kernel.weight, kernel.bias, padding=1)
+        for x, kernel in zip(features, (everywhere.same, everywhere.from_coarser), strict=False)
+    )
+    torch.testing.assert_close(found[0], same + upsample(coarser, ODD_SIZES[0]))
+    assert not torch.allclose(found[0], expected[0])
 
 
 def test_shared_conv_is_pyramid_conv_without_neighbors():

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from sepc.visualize import plot_training, read_metrics
-from sepc.visualize.curves import PANELS, new_figure
+from sepc.visualize.curves import PANELS, new_figure, panels_of
 
 pytest.importorskip("matplotlib")
 
@@ -87,3 +87,21 @@ def test_panels_of_many_trainings_show_the_total_alone(metrics):
 def test_panel_without_its_metric_says_so():
     axes, labels = lines_of(PANELS["AP"], {"one": {"total_loss": ([1], [2.0])}})
     assert not labels and axes.texts[0].get_text() == "none recorded"
+
+
+def test_offsets_are_the_mean_over_the_layers_of_a_level():
+    metrics = {
+        "offset/stage_1/level_1": ([19, 39], [0.0, 1.0]),
+        "offset/classification/level_1": ([19, 39], [0.5, 2.0]),
+        "offset/stage_1/level_2": ([19], [0.25]),
+    }
+    axes, labels = lines_of(PANELS["offsets"], {"one": metrics})
+    assert labels == {"level 1", "level 2"}
+    (fine,) = (line for line in axes.lines if line.get_label() == "level 1")
+    assert list(fine.get_xdata()) == [19, 39] and list(fine.get_ydata()) == [0.25, 1.5]
+
+
+def test_offsets_have_a_panel_where_something_deforms():
+    plain, deforms = {"total_loss": ([1], [2.0])}, {"offset/stage_1/level_1": ([1], [0.5])}
+    assert list(panels_of({"a": plain})) == ["loss", "learning rate", "AP"]
+    assert list(panels_of({"a": plain, "b": deforms}))[-1] == "offsets"

@@ -124,6 +124,17 @@ def test_offsets_are_those_of_the_kernels():
     assert offsets["finer"].lengths()[1] == pytest.approx(expected)
 
 
+def test_offsets_of_the_finest_level_too():
+    conv = randomize(PyramidConv(4, 4, deform=True, deform_finest=True))
+    offsets = offsets_of_layer(conv, make_pyramid(SIZES, 4))
+    deforms = {name: [x is not None for x in each.levels] for name, each in offsets.items()}
+    assert deforms == {
+        "finer": [False, True, True],
+        "same": [True, True, True],
+        "coarser": [True, True, False],
+    }
+
+
 def test_offsets_start_at_zero():
     conv = PyramidConv(4, 4, deform=True)
     for offsets in offsets_of_layer(conv, make_pyramid(SIZES, 4)).values():

@@ -116,6 +116,7 @@ def build_trainer(
         [
             hooks.IterationTimer(),
             averaged,
+            engine.offset_metrics(model, cfg.train.log_period),
             hooks.LRScheduler(scheduler=engine.build(cfg, "lr_multiplier")),
             engine.EarlyWriter(writers, period=cfg.train.log_period),
             engine.PeriodicCheckpointer(

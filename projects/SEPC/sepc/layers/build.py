@@ -59,6 +59,7 @@ def build_trunk(
     num_stages: int = 4,
     modulated: bool = False,
     deform_groups: int = 1,
+    deform_finest: bool = False,
     kernel_size: int = 3,
     head_padding: str = "same",
     num_levels: int | None = None,
@@ -76,6 +77,8 @@ def build_trunk(
         out_channels: channels of both pyramids that go out; default ``in_channels``.
         num_stages: stages of pyramid convolution, 4 in the paper; 0 leaves the branches alone.
         modulated, deform_groups: see :class:`DeformConv2d`.
+        deform_finest: where kernels deform, let them at the finest level as well. Unlike the paper:
+            for diagnosis.
         kernel_size: of all convolutions, odd.
         head_padding: "same" pads the branch convolutions. "valid" does not, and every level comes
             out smaller by ``kernel_size - 1``. Unlike the official code, whose missing padding its
@@ -102,6 +105,7 @@ def build_trunk(
         kernel_size=kernel_size,
         modulated=modulated,
         deform_groups=deform_groups,
+        deform_finest=deform_finest,
     )
     out_channels = in_channels if out_channels is None else out_channels
     stages = PyramidConvStack(

@@ -87,7 +87,10 @@ class DeformConv2d(nn.Conv2d):
             offsets (N, 2 * groups * taps, Ho, Wo) in cells of ``x``, laid out (group, tap, (y, x)),
             and the modulation (N, groups * taps, Ho, Wo) in (0, 1), or None if not ``modulated``.
         """
-        raw = self.offset(x)
+        return self.split_sampling(self.offset(x))
+
+    def split_sampling(self, raw: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Split what ``offset`` predicts into offsets and modulation, see :meth:`sampling`."""
         if not self.modulated:
             return raw, None
         num_offsets = raw.shape[1] // 3 * 2

@@ -35,19 +35,23 @@ class DeformLevelConv(DeformConv2d):
 
     Args:
         first_level: level that the first output belongs to, 0 (the finest) or 1.
+        deform_finest: deform at the finest level as well. Unlike the paper: for diagnosis.
 
     Other arguments mean the same as in :class:`DeformConv2d`.
     """
 
-    def __init__(self, *args: Any, first_level: int, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, first_level: int, deform_finest: bool = False, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self.first_level = first_level
+        self.deform_finest = deform_finest
 
     def forward(  # type: ignore[override]
         self, features: Sequence[Tensor], weight: Tensor | None = None
     ) -> list[Tensor]:
         """Convolve as :meth:`LevelConv.forward` does; ``weight`` is not for predicting offsets."""
-        finest = features[: 1 - self.first_level]
+        finest = features[: 0 if self.deform_finest else 1 - self.first_level]
         coarser = _guarded(features[len(finest) :], self)
         return convolve_levels(finest, self, weight) + self.forward_levels(coarser, weight)
 
@@ -63,6 +67,7 @@ def make_level_conv(
     deform: bool = False,
     modulated: bool = False,
     deform_groups: int = 1,
+    deform_finest: bool = False,
     first_level: int = 0,
 ) -> LevelConv | DeformLevelConv:
     """Make a kernel for many levels, initialized as in the official code: N(0, 0.01), biases zero.
@@ -73,6 +78,7 @@ def make_level_conv(
         padding: cells added on each side; None keeps the size of a level.
         deform: let it deform above the finest level.
         modulated, deform_groups: see :class:`DeformConv2d`; without ``deform`` they have no effect.
+        deform_finest: see :class:`DeformLevelConv`; without ``deform`` it has no effect.
         first_level: level that the first output belongs to.
 
     Raises:
@@ -84,7 +90,8 @@ def make_level_conv(
         stride=stride, padding=kernel_size // 2 if padding is None else padding, bias=bias
     )
     if deform:
-        options |= dict(modulated=modulated, deform_groups=deform_groups, first_level=first_level)
+        options |= dict(modulated=modulated, deform_groups=deform_groups)
+        options |= dict(deform_finest=deform_finest, first_level=first_level)
     make = DeformLevelConv if deform else LevelConv
     conv = make(in_channels, out_channels, kernel_size, **options)
     nn.init.normal_(conv.weight, std=0.01)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.coco import PrecisionCurves
-from ..visualize.curves import COLORS, PANELS, Metrics, new_figure
+from ..visualize.curves import COLORS, Metrics, new_figure, panels_of
 from ..visualize.drawing import class_color
 
 # drawn in these, then exchanged for the page's
@@ -32,7 +32,7 @@ def curves_as_svg(runs: Mapping[str, Metrics]) -> dict[str, str]:
             size=(4.6, 3.3),
             colors=_LINES,
         )
-        for number, (name, draw) in enumerate(PANELS.items())
+        for number, (name, draw) in enumerate(panels_of(runs).items())
     }
 
 

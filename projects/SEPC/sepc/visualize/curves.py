@@ -15,6 +15,7 @@ Metrics = dict[str, Series]
 #: of the runs in a plot: dark enough for lines
 COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#8c6bb1", "#555555")
 MAX_TERMS = 8
+OFFSET = "offset/"
 
 
 def read_metrics(path: str | os.PathLike[str]) -> Metrics:
@@ -47,6 +48,8 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
 def plot_training(runs: Mapping[str, str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
     """Draw losses, learning rate and AP of one or several trainings for comparison.
 
+    Where a kernel deforms, its offsets are drawn too.
+
     Args:
         runs: name of the run to its metrics.json.
         path: picture to write; its ending says the format.
@@ -59,8 +62,9 @@ def plot_training(runs: Mapping[str, str | os.PathLike[str]], path: str | os.Pat
     if not runs:
         raise ValueError("expected at least one training to plot, got none")
     read = {name: read_metrics(metrics) for name, metrics in runs.items()}
-    figure = new_figure(figsize=(14, 4.4))
-    for axes, draw in zip(figure.subplots(1, 3), PANELS.values(), strict=True):
+    panels = panels_of(read)
+    figure = new_figure(figsize=(14 / 3 * len(panels), 4.4))
+    for axes, draw in zip(figure.subplots(1, len(panels)), panels.values(), strict=True):
         draw(axes, read)
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=120)
@@ -111,12 +115,45 @@ def draw_ap(axes: Any, runs: Mapping[str, Metrics]) -> None:
     _finish(axes)
 
 
+def draw_offsets(axes: Any, runs: Mapping[str, Metrics]) -> None:
+    """Draw the mean offset of each level, over the layers that deform there."""
+    for color, (run, metrics) in zip(cycle(COLORS), runs.items(), strict=False):
+        levels: dict[str, list[Series]] = {}
+        for name, series in metrics.items():
+            if name.startswith(OFFSET):
+                levels.setdefault(name.rpartition("/")[2].replace("_", " "), []).append(series)
+        for level, style in zip(sorted(levels), cycle(("-", "--", ":", "-.")), strict=False):
+            mean = {level: _mean(levels[level])}
+            _line(axes, mean, level, _label(run, runs, level), color=color, linestyle=style)
+    axes.set_title("mean offset, cells")
+    axes.set_ylim(bottom=0)
+    _finish(axes)
+
+
+Panel = Callable[[Any, Mapping[str, Metrics]], None]
+
 #: the panels of :func:`plot_training`
-PANELS: dict[str, Callable[[Any, Mapping[str, Metrics]], None]] = {
+PANELS: dict[str, Panel] = {
     "loss": draw_losses,
     "learning rate": draw_learning_rate,
     "AP": draw_ap,
+    "offsets": draw_offsets,
 }
+
+
+def panels_of(runs: Mapping[str, Metrics]) -> dict[str, Panel]:
+    """Choose the panels to draw: offsets where some training has them."""
+    deforms = any(name.startswith(OFFSET) for metrics in runs.values() for name in metrics)
+    return {name: draw for name, draw in PANELS.items() if deforms or name != "offsets"}
+
+
+def _mean(curves: list[Series]) -> Series:
+    """Mean over curves at each iteration that one of them has."""
+    values: dict[int, list[float]] = {}
+    for curve in curves:
+        for iteration, value in zip(*curve, strict=True):
+            values.setdefault(iteration, []).append(value)
+    return sorted(values), [sum(values[i]) / len(values[i]) for i in sorted(values)]
 
 
 def _label(run: str, runs: Mapping[str, Metrics], metric: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..layers import DeformConv2d, PyramidConv, SharedConv
+from ..layers import PyramidConv, SharedConv
+from ..layers.level_conv import DeformLevelConv
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class LayerOffsets:
 
     levels: list[Tensor | None]
     reads: int
-    kernel: DeformConv2d
+    kernel: DeformLevelConv
 
     def lengths(self) -> list[float]:
         """Mean distance by which the taps are moved, in cells; 0 where nothing deforms."""
@@ -48,16 +49,18 @@ def offsets_of_layer(
     return {
         name: LayerOffsets(_of_kernel(kernel, features, reads), reads, kernel)
         for name, reads, kernel in kernels
-        if isinstance(kernel, DeformConv2d)
+        if isinstance(kernel, DeformLevelConv)
     }
 
 
-def _of_kernel(kernel: DeformConv2d, features: Sequence[Tensor], reads: int) -> list[Tensor | None]:
+def _of_kernel(
+    kernel: DeformLevelConv, features: Sequence[Tensor], reads: int
+) -> list[Tensor | None]:
     levels: list[Tensor | None] = []
     for level in range(len(features)):
         source = level + reads
-        # at the finest level nothing deforms (SEPC, Sec 3.3)
-        if level == 0 or source >= len(features):
+        is_plain = level == 0 and not kernel.deform_finest  # SEPC, Sec 3.3
+        if is_plain or not 0 <= source < len(features):
             levels.append(None)
             continue
         offset, _ = kernel.sampling(features[source])

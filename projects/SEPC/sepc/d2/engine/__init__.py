@@ -17,7 +17,7 @@ from .console import ProgressPrinter, set_up
 from .data_note import DataNote, noted_metadata, paths_of
 from .data_stream import TrainingStream, build_test_loader, build_train_loader, use_own_loaders
 from .evaluation import check_evaluation, evaluate, has_test_data, make_up_evaluation
-from .hooks import EvalHook, StopOnSignal, TrainingStopped
+from .hooks import EvalHook, StopOnSignal, TrainingStopped, offset_metrics
 from .metrics import EarlyWriter, MetricsWriter, TensorBoardWriter
 from .results import BestWeights, write_results
 from .resume import Settings, continue_or_start
@@ -72,6 +72,7 @@ __all__ = [
     "make_up_evaluation",
     "noted_metadata",
     "number_of_processes",
+    "offset_metrics",
     "paths_of",
     "rewind_metrics",
     "set_up",

@@ -1,12 +1,18 @@
 """Hooks that Detectron2's loop runs around each iteration."""
 
+from __future__ import annotations
+
+import contextlib
 import signal
 import sys
 
 import torch
 from detectron2.engine import HookBase, hooks
 from detectron2.utils import comm
+from detectron2.utils.events import get_event_storage
+from torch import nn
 
+from ...visualize.offset_lengths import OffsetLengths, kernels_that_deform, watch_offsets
 from .agreement import highest
 from .bad_images import BadImageError
 from .checkpoint import Checkpointer
@@ -70,3 +76,44 @@ class StopOnSignal(HookBase):
                 f"{self._complete}; its checkpoint is saved, --resume continues from it",
             )
         comm.synchronize()  # none ends, and has the others ended, before the main one has saved
+
+
+class OffsetMetrics(HookBase):
+    """Adds the mean offset of each layer of the trunk to the metrics, level by level, in cells.
+
+    Such as ``offset/stage_1/level_2``; level 0 is the finest. It is taken of iterations whose
+    metrics are written, from what is computed anyway, before they change the weights.
+    """
+
+    def __init__(self, model: nn.Module, period: int) -> None:
+        """
+        Args:
+            model: one with a SEPC trunk; others, and those that do not deform, add nothing.
+            period: iterations from one that is written to the next.
+        """
+        self._model = model
+        self._period = period
+        self._watching = contextlib.ExitStack()
+        self._watched: OffsetLengths | None = None
+
+    def before_step(self) -> None:
+        if (self.trainer.iter + 1) % self._period == 0:
+            self._watched = self._watching.enter_context(watch_offsets(self._model))
+
+    def after_step(self) -> None:
+        self._watching.close()
+        if self._watched is None:
+            return
+        for layer, levels in self._watched.by_level().items():
+            for level, length in levels.items():
+                name = f"offset/{layer.replace(' ', '_')}/level_{level}"
+                get_event_storage().put_scalar(name, length, smoothing_hint=False)
+        self._watched = None
+
+
+def offset_metrics(model: nn.Module, period: int) -> OffsetMetrics | None:
+    """Make an :class:`OffsetMetrics` if the model has a trunk that deforms; main process alone."""
+    with contextlib.suppress(ValueError):  # no trunk
+        if comm.is_main_process() and kernels_that_deform(model):
+            return OffsetMetrics(model, period)
+    return None
