@@ -46,7 +46,7 @@ def test_metrics(tmp_path):
 
 def test_reports(tmp_path, monkeypatch):
     """Of a folder with one damaged file; what is not needed is left out, so that most are made."""
-    monkeypatch.setattr("sepc.report.charts._svg", lambda draw, **words: "")  # takes seconds
+    monkeypatch.setattr("sepc.report.charts._svg", lambda *drawn, **words: "")  # takes seconds
     run = tmp_path / "run"
     write_run(run)
     write_report(Run(run))

@@ -26,7 +26,8 @@ def curves_as_svg(runs: Mapping[str, Metrics]) -> dict[str, str]:
     """
     return {
         name: _svg(
-            lambda axes, draw=draw: draw(axes, runs),
+            draw,
+            runs,
             name=f"chart{number}",
             label=f"{name} over iterations",
             size=(4.6, 3.3),
@@ -47,7 +48,10 @@ def precision_as_svg(curves: PrecisionCurves, names: Mapping[int, str], least: f
         ImportError: if matplotlib is not installed.
     """
     return _svg(
-        lambda axes: _draw_precision(axes, curves, names, least),
+        _draw_precision,
+        curves,
+        names,
+        least,
         name="precision",
         label="precision over recall",
         size=(8.4, 4.4),
@@ -87,8 +91,8 @@ def _legend_line(name: str, precision: np.ndarray) -> str:
 
 
 def _svg(
-    draw: Callable[[Any], None],
-    *,
+    draw: Callable[..., None],
+    *drawn: Any,
     name: str,
     label: str,
     size: tuple[float, float],
@@ -97,6 +101,7 @@ def _svg(
     """Draw on axes as an ``<svg>`` element of the page.
 
     Args:
+        draw: takes axes of matplotlib, then ``drawn``.
         name: of the element within the page, without which its parts' names would clash.
         label: for those who can't see it.
         colors: to be exchanged for the page's.
@@ -115,7 +120,7 @@ def _svg(
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # the browser has the letters
         figure = new_figure(figsize=size)
-        draw(figure.subplots())
+        draw(figure.subplots(), *drawn)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     return _for_page(text.getvalue(), name, label, {_INK: "currentColor", **colors})
