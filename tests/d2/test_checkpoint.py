@@ -1,5 +1,6 @@
 import os
 import pickle
+import urllib.error
 
 import numpy as np
 import pytest
@@ -134,6 +135,18 @@ def test_unreadable_file(tmp_path, monkeypatch, content):
     with pytest.raises(ValueError, match=r"bad.pth is not a readable checkpoint: "):
         Checkpointer(make_model()).load(str(path))
     assert not (tmp_path / "malicious").exists()
+
+
+def test_failed_download_names_what_to_set(monkeypatch):
+    checkpointer = Checkpointer(nn.Linear(1, 1))
+
+    def offline(path):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(checkpointer.path_manager, "get_local_path", offline)
+    told = r"cannot download https://host/a.pth: .*no route.*: train\.init_checkpoint=FILE"
+    with pytest.raises(OSError, match=told):
+        checkpointer.load("https://host/a.pth")
 
 
 def test_no_file(tmp_path):

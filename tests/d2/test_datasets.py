@@ -130,7 +130,8 @@ def test_registering_a_folder_twice(root, registered):
 def test_check_registered(root, registered, tmp_path):
     datasets.check_registered("ours_train")
     datasets.check_registered(["ours_train", "ours_val"], evaluation=True)
-    with pytest.raises(ValueError, match="got 'ours_tain'; similar names: ours_train"):
+    named = r"similar names: ours_train.*; it is named by dataloader\.train\.dataset\.names"
+    with pytest.raises(ValueError, match=rf"got 'ours_tain'; {named}"):
         datasets.check_registered(["ours_val", "ours_tain"])
     datasets.register_coco_folder("gone", tmp_path / "gone")
     try:

@@ -233,6 +233,15 @@ def test_eval_only(trained, tmp_path):
     checkpoint = {"train.init_checkpoint": trained / "model_final.pth"}
     results = run(tmp_path, "--eval-only", **checkpoint)
     assert {"AP", "AP50", "APs"} <= set(results["bbox"])
+    assert (tmp_path / "config.yaml").exists()
+
+
+def test_eval_only_leaves_the_config_of_the_training(trained, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("of the training")
+    run(tmp_path, "--eval-only", **{"train.init_checkpoint": trained / "model_final.pth"})
+    assert config.read_text() == "of the training"
+    assert "Command line arguments" in (tmp_path / "log.txt").read_text()
 
 
 def test_not_finite_loss_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypatch, capsys):

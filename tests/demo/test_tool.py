@@ -59,6 +59,13 @@ def test_video(detector, tmp_path):
     assert len(frames_of(output)) == 3
 
 
+def test_video_as_an_image(detector, tmp_path, capsys):
+    source = write_video(tmp_path / "film.avi", frames=1)
+    assert tool.main(["--onnx", detector, "--input", str(source), "--output", str(tmp_path)]) == 2
+    assert "film.avi: expected an image, " in (told := capsys.readouterr().err)
+    assert "a video goes to --video-input" in told
+
+
 def test_window(detector, tmp_path, monkeypatch, capsys):
     images = [str(write_image(tmp_path / f"{i}.png")) for i in range(3)]
     shown = []

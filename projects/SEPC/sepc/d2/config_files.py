@@ -32,7 +32,7 @@ def find_config(path: str) -> str:
     Returns:
         path of the file; the path that was given, if there is none.
     """
-    if os.path.isfile(path) or not path or os.path.isabs(path):
+    if os.path.isfile(path) or os.path.isabs(path) or ".." in Path(path).parts:
         return path
     shipped = shipped_folder() / Path(path).as_posix().removeprefix("configs/")
     if not shipped.is_file():

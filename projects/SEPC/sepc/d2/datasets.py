@@ -23,6 +23,9 @@ from sepc.data.coco_layout import coco_files
 from sepc.data.doctor import CocoSet
 from sepc.data.validate import read_annotations, validate_coco
 
+_KEYS = {False: "dataloader.train.dataset.names", True: "dataloader.test.dataset.names"}
+_YAML_KEYS = {False: "DATASETS.TRAIN", True: "DATASETS.TEST"}
+
 
 def register_coco_folder(name_prefix: str, folder: str | os.PathLike[str]) -> None:
     """Registers ``<name_prefix>_train`` and ``<name_prefix>_val``.
@@ -71,7 +74,9 @@ def find_sets(names: str | Iterable[str], *, evaluation: bool = False) -> list[C
             near = difflib.get_close_matches(name, DatasetCatalog.list(), n=5, cutoff=0.4)
             raise ValueError(
                 f"expected a registered data set, got {name!r}; "
-                f"similar names: {', '.join(near) or 'none'}"
+                f"similar names: {', '.join(near) or 'none'}; "
+                f"it is named by {_KEYS[evaluation]} (YAML: {_YAML_KEYS[evaluation]}), and "
+                "registered by what the config file imports or calls (docs/own_data.md)"
             )
         metadata = MetadataCatalog.get(name)
         json_file, image_root = metadata.get("json_file"), metadata.get("image_root")

@@ -41,6 +41,9 @@ class PreparedImage(NamedTuple):
     image_size: tuple[int, int]
 
 
+_VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
+
+
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an image file as it is shown, after EXIF's orientation: (H, W, 3) uint8, BGR.
 
@@ -64,7 +67,9 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
                 upright = image if turned is None else image.transpose(turned)
                 return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
     except Exception as error:  # Pillow's plugins raise whatever their parsers run into
-        raise ValueError(f"{name}: expected an image, {reason_of(error, path)}") from error
+        is_video = os.path.splitext(name)[1].lower() in _VIDEOS
+        hint = "; a video goes to --video-input of the demo" if is_video else ""
+        raise ValueError(f"{name}: expected an image, {reason_of(error, path)}{hint}") from error
 
 
 def problem_of(image: Image.Image) -> str:

@@ -25,6 +25,7 @@ from torch.multiprocessing.spawn import ProcessExitedException
 
 from .. import optimize_for_inference
 from ..d2 import engine
+from ..d2.config_files import find_config
 from ..d2.data_check import check_data
 from ..d2.datasets import dataset_metadata
 from ..d2.own_data import config_for_data
@@ -36,6 +37,7 @@ logger = logging.getLogger("sepc.train_net")
 
 def prepare(args: argparse.Namespace) -> DictConfig:
     """Load the config, and check all that can be checked before a model is built."""
+    args.config_file = find_config(args.config_file)
     notes: list[str] = []
     if folder := vars(args).get("data"):
         processes = engine.number_of_processes(args.num_gpus) * args.num_machines

@@ -4,16 +4,20 @@ import argparse
 import contextlib
 import io
 import logging
+import os
 import platform
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import detectron2
 import torch
-from detectron2.engine import default_setup
+from detectron2.config import LazyConfig
 from detectron2.utils import comm
+from detectron2.utils.collect_env import collect_env_info
+from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import CommonMetricPrinter
 from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
@@ -25,7 +29,7 @@ _OF_THE_START = (
     "Rank of current process",
     "Environment info",
     "Command line arguments",
-    "Contents of args.config_file",
+    "Contents of",
 )
 _OF_EACH_EVALUATION = (
     "Distribution of instances",
@@ -37,21 +41,34 @@ _OF_EACH_EVALUATION = (
 
 
 def set_up(cfg: DictConfig, args: argparse.Namespace) -> None:
-    """Set up loggers, seed and ``config.yaml`` as Detectron2 does, with a quiet start.
+    """Begin the log, save the config and seed the random numbers, as Detectron2's default_setup.
 
-    Its tables of the environment and the config go to ``log.txt`` alone; the terminal gets a line.
+    Unlike there, an evaluation leaves the ``config.yaml`` of the training whose folder it is in,
+    and the terminal gets a line in place of the tables of the environment and the config, which go
+    to ``log.txt``.
 
     Args:
-        cfg: a whole config; its ``train.output_dir`` exists.
-        args: of the command.
+        cfg: of the job, whose ``train.output_dir`` can be written.
+        args: with ``config_file`` and ``eval_only``.
     """
     folder, rank = cfg.train.output_dir, comm.get_rank()
-    setup_logger(folder, distributed_rank=rank)  # Detectron2's own, called as it calls it again
-    for name in _LOGGERS[1:]:
-        setup_logger(folder, distributed_rank=rank, name=name)
+    setup_logger(folder, distributed_rank=rank, name="fvcore")
+    log = setup_logger(folder, distributed_rank=rank)
+    setup_logger(folder, distributed_rank=rank, name="sepc")
+    content = Path(args.config_file).read_text(encoding="utf-8", errors="replace")
     with _left_out(_OF_THE_START):
-        default_setup(cfg, args)
+        log.info(f"Rank of current process: {rank}. World size: {comm.get_world_size()}")
+        log.info(f"Environment info:\n{collect_env_info()}")
+        log.info(f"Command line arguments: {args}")
+        log.info(f"Contents of {args.config_file}:\n{content}")
     logger.info(environment_line(cfg.train.device))
+    path = os.path.join(folder, "config.yaml")
+    if comm.is_main_process() and not (args.eval_only and os.path.exists(path)):
+        LazyConfig.save(cfg, path)
+        log.info(f"Full config saved to {path}")
+    seed_all_rng(None if cfg.train.seed < 0 else cfg.train.seed + rank)
+    if not args.eval_only:
+        torch.backends.cudnn.benchmark = cfg.train.get("cudnn_benchmark", False)
 
 
 def environment_line(device: str) -> str:
