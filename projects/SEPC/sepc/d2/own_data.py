@@ -104,8 +104,9 @@ def _derive(
     yield from _image_size(cfg, content)
 
     recipe_batch, recipe_iterations = OmegaConf.select(cfg, _BATCH), cfg.train.max_iter
-    batch = fixed.get(_BATCH, min(recipe_batch, IMAGES_PER_PROCESS * processes))
-    yield _BATCH, batch, f"batch: {batch} images, {IMAGES_PER_PROCESS} per process at most"
+    each = max(1, min(IMAGES_PER_PROCESS, recipe_batch // processes))
+    batch = fixed.get(_BATCH, each * processes)
+    yield _BATCH, batch, f"batch: {batch} images, {each} per process"
     step = batch * accumulate
     power = 0.5 if "Adam" in str(cfg.optimizer._target_) else 1.0
     rate = float(f"{cfg.optimizer.lr * (step / recipe_batch) ** power:.3g}")

@@ -43,22 +43,25 @@ _OF_EACH_EVALUATION = (
 def set_up(cfg: DictConfig, args: argparse.Namespace) -> None:
     """Begin the log, save the config and seed the random numbers, as Detectron2's default_setup.
 
-    Unlike there, an evaluation leaves the ``config.yaml`` of the training in whose folder it is,
-    and the tables of environment and config go to ``log.txt`` alone: the terminal gets a line.
+    Unlike there, an evaluation leaves the ``config.yaml`` of the training whose folder it is in,
+    and the terminal gets a line in place of the tables of the environment and the config, which go
+    to ``log.txt``.
 
     Args:
         cfg: of the job, whose ``train.output_dir`` can be written.
         args: with ``config_file`` and ``eval_only``.
     """
     folder, rank = cfg.train.output_dir, comm.get_rank()
+    setup_logger(folder, distributed_rank=rank, name="fvcore")
     log = setup_logger(folder, distributed_rank=rank)
-    for name in _LOGGERS[1:]:
-        setup_logger(folder, distributed_rank=rank, name=name)
+    setup_logger(folder, distributed_rank=rank, name="sepc")
+    content = Path(args.config_file).read_text(encoding="utf-8", errors="replace")
     with _left_out(_OF_THE_START):
         log.info(f"Rank of current process: {rank}. World size: {comm.get_world_size()}")
         log.info(f"Environment info:\n{collect_env_info()}")
         log.info(f"Command line arguments: {args}")
-        log.info(f"Contents of {args.config_file}:\n{Path(args.config_file).read_text('utf-8')}")
+        log.info(f"Contents of {args.config_file}:\n{content}")
+    logger.info(environment_line(cfg.train.device))
     path = os.path.join(folder, "config.yaml")
     if comm.is_main_process() and not (args.eval_only and os.path.exists(path)):
         LazyConfig.save(cfg, path)
@@ -66,7 +69,6 @@ def set_up(cfg: DictConfig, args: argparse.Namespace) -> None:
     seed_all_rng(None if cfg.train.seed < 0 else cfg.train.seed + rank)
     if not args.eval_only:
         torch.backends.cudnn.benchmark = cfg.train.get("cudnn_benchmark", False)
-    logger.info(environment_line(cfg.train.device))
 
 
 def environment_line(device: str) -> str:
