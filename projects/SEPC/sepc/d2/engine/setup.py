@@ -142,7 +142,8 @@ def set_up(cfg: DictConfig, args: argparse.Namespace) -> None:
     log.info(f"Rank of current process: {rank}. World size: {comm.get_world_size()}")
     log.info(f"Environment info:\n{collect_env_info()}")
     log.info(f"Command line arguments: {args}")
-    log.info(f"Contents of {args.config_file}:\n{Path(args.config_file).read_text('utf-8')}")
+    content = Path(args.config_file).read_text(encoding="utf-8", errors="replace")
+    log.info(f"Contents of {args.config_file}:\n{content}")
     path = os.path.join(folder, "config.yaml")
     if comm.is_main_process() and not (args.eval_only and os.path.exists(path)):
         LazyConfig.save(cfg, path)
