@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+#: In the order in which one needs them; the list has the others below.
 USUAL = ("train", "eval", "predict", "export", "convert", "check_data", "bench", "report")
-"""In the order in which one needs them; the list has the others below."""
 
 _FOLDER = Path(__file__).parent
 _NO_COMMANDS = ("__init__", "__main__", "parser")
