@@ -212,7 +212,7 @@ def test_an_evaluation_saves_and_names_the_file(data, tmp_path, capsys):
 def test_skipped_images_are_counted(data, tmp_path):
     truncate(images_of(data[1], "train")[1])
     truncate(images_of(data[1], "val")[1])
-    run(data, tmp_path, **{"dataloader.skip_bad_images": True, "dataloader.test.batch_size": 1})
+    run(data, tmp_path, **{"dataloader.skip_bad_images": True})
     log = (tmp_path / "log.txt").read_text()
     assert "Skipped 1 image(s), 1 time(s) in all, which count as images without detections" in log
     assert log.count(f"Skipped an image: {images_of(data[1], 'train')[1]}") == 1
@@ -235,7 +235,7 @@ def test_a_batch_that_the_model_refuses_is_named(data, tmp_path, monkeypatch, ca
 def test_a_signal_during_an_evaluation(data, tmp_path, monkeypatch, capsys):
     at_forward(monkeypatch, 1, lambda: signal.raise_signal(signal.SIGTERM), training=False)
     with pytest.raises(SystemExit, match="143"):
-        run(data, tmp_path, **{"train.eval_period": 2, "dataloader.test.batch_size": 1})
+        run(data, tmp_path, **{"train.eval_period": 2})
     error = capsys.readouterr().err
     assert "training stopped by SIGTERM after iteration 1; its checkpoint is saved" in error
     assert (tmp_path / "model_0000001.pth").exists()
