@@ -56,7 +56,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> DictConfig:
     for override in overrides:
         cfg = _apply(cfg, override)
     check_values(cfg)
-    register_coco_files(OmegaConf.to_container(cfg.dataloader).get("coco_files", {}))
+    loaders: Any = OmegaConf.to_container(cfg.dataloader)
+    register_coco_files(loaders.get("coco_files", {}))
     return cfg
 
 
