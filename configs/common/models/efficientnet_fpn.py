@@ -4,10 +4,12 @@ from detectron2.config import LazyCall as L
 
 from sepc.d2.backbones.efficientnet_lite import EfficientNetLite0
 
+bottom_up = L(EfficientNetLite0)(cached=1000)
+
 
 def make_frozen_efficientnet(model):
     """Give an FCOS with a trunk three levels, of strides 8 to 32, on the frozen backbone."""
-    model.backbone.bottom_up = L(EfficientNetLite0)(cached=1000)
+    model.backbone.bottom_up = bottom_up
     model.backbone.in_features = ["res3", "res4", "res5"]
     model.backbone.top_block = None
     model.backbone.out_channels = 32
