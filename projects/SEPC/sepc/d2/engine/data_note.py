@@ -47,8 +47,9 @@ def register_noted(cfg: DictConfig) -> None:
     if not isinstance(noted, dict):
         raise ValueError(f"datasets: expected paths by the names of data sets, got {noted!r}")
     for name, paths in noted.items():
-        given = [paths.get(key) for key in _PATHS] if isinstance(paths, dict) else [None]
-        if not all(isinstance(path, str) for path in given):
+        values = paths if isinstance(paths, dict) else {}
+        given = [values[key] for key in _PATHS if isinstance(values.get(key), str)]
+        if len(given) != len(_PATHS):
             expected = " and ".join(_PATHS)
             raise ValueError(f"datasets.{name!s}: expected {expected}, got {paths!r}")
         if name not in DatasetCatalog:
