@@ -136,6 +136,7 @@ def test_program_of_the_wheel(installed):
     assert re.search(r"sepc \d+\.\d+\.\d+", installed("sepc", "--version").stdout)
 
 
+@pytest.mark.slow  # the program's own test stays
 @pytest.mark.skipif(not HAS_DETECTRON2, reason="Detectron2 is not installed")
 def test_wheel_checks_data_trains_and_has_a_model_zoo(installed, tmp_path):
     data = tmp_path / "shapes"

@@ -92,6 +92,7 @@ def run(folder, code, *arguments):
     return done
 
 
+@pytest.mark.slow  # test_train_net.py stays
 def test_lazy_config_in_detectron2s_program(project):
     (project / "my_config.py").write_text(LAZY)
     run(project, LAZY_TRAIN, *SMALL_LAZY)
@@ -100,6 +101,7 @@ def test_lazy_config_in_detectron2s_program(project):
     assert "train.output_dir" in LAZY
 
 
+@pytest.mark.slow  # test_cfgnode_training.py stays
 def test_yaml_with_default_trainer(project):
     start = "trainer = DefaultTrainer(cfg)"
     assert start in YAML
