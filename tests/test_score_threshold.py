@@ -13,14 +13,15 @@ DEMO = ["--onnx", "a.onnx", "--input", "a.jpg"]
 
 
 def test_tools_take_it_and_say_so(capsys):
-    demo, plot = load_tool("demo"), load_tool("plot_training")
-    assert demo.parse_args(DEMO).confidence_threshold == SHOWN_SCORE
-    assert demo.parse_args([*DEMO, "--calibration", "c.json"]).confidence_threshold == 0
-    plain = plot.parse_args(["run", "--mistakes", "m.png"])
-    assert plain.confidence_threshold == SHOWN_SCORE
-    for tool in (demo, plot):
+    demo, plot = (
+        load_tool(name).main.__globals__["parse_args"] for name in ("demo", "plot_training")
+    )
+    assert demo(DEMO).confidence_threshold == SHOWN_SCORE
+    assert demo([*DEMO, "--calibration", "c.json"]).confidence_threshold == 0
+    assert plot(["run", "--mistakes", "m.png"]).confidence_threshold == SHOWN_SCORE
+    for parse_args in (demo, plot):
         with pytest.raises(SystemExit):
-            tool.parse_args(["--help"])
+            parse_args(["--help"])
         assert f"default: {SHOWN_SCORE:g}" in " ".join(capsys.readouterr().out.split())
 
 
