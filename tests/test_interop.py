@@ -72,7 +72,7 @@ def test_fiftyone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(python_that_imports("fiftyone"), names)
-    (found,) = [x for x in names["dataset"].values("found.detections") if x]
+    (found,) = [x for x in names["data"].values("found.detections") if x]
     assert found[0].confidence == 0.5
 
 
