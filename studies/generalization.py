@@ -29,6 +29,7 @@ PYRAMIDS = {"feature_pyramid": "fcos", "image_pyramid": "fcos_image_pyramid"}
 HEADS = ("plain_gn", "pconv_ibn", "sepc_lite", "sepc")
 TRAINED, TESTED = (16, 48), (16, 192)  # longer sides, in pixels
 SIDES = (128, 256)  # of the images
+BATCH = 8
 GROUPS = {"16 to 48 px": (0, 48), "48 to 96 px": (48, 96), "96 to 192 px": (96, 193)}
 
 
@@ -66,6 +67,7 @@ def run_of(args: argparse.Namespace, pyramid: str, head: str, seed: int) -> Run:
     overrides = (
         choice,
         f"model.backbone.out_channels={CHANNELS}",
+        f"dataloader.train.total_batch_size={BATCH}",
         "dataloader.test.dataset.names=shapes_wide_val",
         f"train.max_iter={args.iterations}",
         f"train.eval_period={args.iterations}",

@@ -97,9 +97,8 @@ def test_leaf_works(path, tmp_path):
     cfg.model.backbone.out_channels = 64  # small enough for a test; the rest follows
     if path not in first_of_each_backbone():
         fpn = getattr(full_size.backbone, "fpn", full_size.backbone)
-        stub = LazyCall(PooledPixels)(
-            shapes=fpn.bottom_up.output_shape(), out_features=bottom_up_of(cfg.model).out_features
-        )
+        shapes = fpn.bottom_up.output_shape()
+        stub = LazyCall(PooledPixels)(shapes=shapes, out_features=list(shapes))
         cfg.model.backbone.get("fpn", cfg.model.backbone).bottom_up = stub
     model = instantiate(cfg.model)
     saved.optimizer.params.model = model

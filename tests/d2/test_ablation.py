@@ -46,18 +46,25 @@ def test_smoke(tmp_path, capsys, monkeypatch):
 
 
 def test_objects_by_the_level_that_decides_them(tmp_path):
-    """With FCOS up to 32 pixels at P2, 64 at P3, 128 at P4, in whatever order they come."""
-    boxes = {7: [40, 40, 60, 60], 3: [10, 10, 24, 24], 5: [4, 4, 120, 120], 4: [70, 70, 20, 20]}
-    entry = {"image_id": 2, "category_id": 9, "area": 1, "iscrowd": 0}
+    """FCOS decides 24 pixels at P2, 40 at P3 and 80 at P4, in whatever order they come."""
+    sides = {7: 40, 3: 24, 5: 80, 4: 24}  # by the annotation's id, in the middle of an image each
+    entry = {"category_id": 9, "area": 1, "iscrowd": 0}
+    boxes = {number: [64 - side / 2, 64 - side / 2, side, side] for number, side in sides.items()}
     content = {
-        "images": [{"id": i, "width": 128, "height": 128, "file_name": "x.jpg"} for i in (1, 2)],
+        "images": [
+            {"id": number, "width": 128, "height": 128, "file_name": "x.jpg"}
+            for number in (1, *sides)
+        ],
         "categories": [{"id": 9, "name": "a"}],
-        "annotations": [{**entry, "id": i, "bbox": box} for i, box in boxes.items()],
+        "annotations": [
+            {**entry, "id": number, "image_id": number, "bbox": box}
+            for number, box in boxes.items()
+        ],
     }
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(content))
     config = str(ROOT / "configs/quickstart/fcos_plain.py")
-    small = ["model.backbone.out_channels=8"]
+    small = ["model.backbone.out_channels=32"]
     levels = Breakdown(path).levels(config, small)
     assert levels == {"P2": [3, 4], "P3": [7], "P4": [5]}
     with pytest.raises(ValueError, match="expected images at their own size"):
