@@ -162,7 +162,7 @@ def test_versions_are_those_of_the_project() -> None:
             assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), extra
         (commit,) = set(re.findall(r"detectron2@([0-9a-f]{40})", page))
         assert commit in setup
-    floors = re.findall(r'"torch>=([\d.]+)"', pyproject)
+    floors = list(dict.fromkeys(re.findall(r'"torch>=([\d.]+)"', pyproject)))
     assert floors == re.findall(r"torch (\d[\d.]*\d)\b", INSTALL)
     table = set(re.findall(r"^\| `(\w+)` \|", INSTALL, re.MULTILINE))
     section = pyproject.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
