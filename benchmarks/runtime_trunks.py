@@ -61,21 +61,20 @@ def trunk_forms(variant: str, args: argparse.Namespace, folder: Path) -> list[Fo
     layout = [x.contiguous(memory_format=torch.channels_last) for x in features]
     with torch.no_grad():
         expected = model(*layout)
-    forms = []
+    forms: list[Form] = []
     if "eager" in args.only:
         forms += eager_forms(model, layout)
     if "compile" in args.only:
         forms += compiled_form(model, layout)
     inputs = {f"p{i}": x.numpy() for i, x in enumerate(features)}
-    program = None
     if {"onnxruntime", "openvino"} & set(args.only):
         plain = FlatTrunk(make_trunk(variant, args.channels, args.stages)).eval()
         plain = plain.to(memory_format=torch.contiguous_format)
         program = torch.export.export(plain, tuple(features), strict=False)
-    if "onnxruntime" in args.only:
-        forms += _onnx_forms(program, inputs, expected, folder / f"{variant}.onnx")
-    if "openvino" in args.only:
-        forms += _openvino_forms(program, inputs, expected)
+        if "onnxruntime" in args.only:
+            forms += _onnx_forms(program, inputs, expected, folder / f"{variant}.onnx")
+        if "openvino" in args.only:
+            forms += _openvino_forms(program, inputs, expected)
     return forms
 
 
@@ -132,7 +131,7 @@ def _onnx_forms(
     onnx.save(quantize_onnx(model, [inputs], "int8-static", nodes), os.fspath(reduced))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    forms = []
+    forms: list[Form] = []
     for name, file in (("ONNX Runtime float32", path), ("ONNX Runtime int8", reduced)):
         session = onnxruntime.InferenceSession(
             os.fspath(file), options, providers=["CPUExecutionProvider"]
@@ -159,7 +158,7 @@ def _openvino_forms(
     arrays = list(inputs.values())
     low = quantize_openvino(model.clone(), [arrays])
     threads = torch.get_num_threads()
-    forms = []
+    forms: list[Form] = []
     for name, own, hint in (
         ("OpenVINO float32", model, "f32"),
         ("OpenVINO bfloat16", model, "bf16"),

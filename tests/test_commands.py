@@ -151,13 +151,11 @@ def test_choices_are_those_of_the_work():
     from sepc.calibration import ANY_OVERLAP, CALIBRATORS
     from sepc.commands import calibrate_scores, evaluate_lvis, robustness
     from sepc.evaluation.per_class import PER_CLASS
-    from sepc.export import FORMATS
     from sepc.export.precision import PRECISIONS
     from sepc.robustness import CORRUPTIONS, SEVERITIES
 
     assert (tuple(CORRUPTIONS), SEVERITIES) == (robustness.CORRUPTIONS, robustness.SEVERITIES)
     for values, name in (
-        (FORMATS, "export"),
         (PRECISIONS, "quantize_onnx"),
         (CALIBRATORS, "calibrate_scores"),
     ):

@@ -43,8 +43,9 @@ def test_an_extra_does_not_lower_a_floor():
 def test_all_extras_for_users_are_tried_and_all_tests_are_there():
     tried = {x for environment in ENVIRONMENTS.values() for x in environment.extras}
     # Detectron2 has limits of its own, what `dev` brings is for this repository, and lvis brings a
-    # second cv2; efficientnet has one version and is of use with Detectron2 alone
-    own = {"detectron2", "dev", "lvis", "efficientnet"}
+    # second cv2; efficientnet has one version and is of use with Detectron2 alone; OpenVINO and
+    # NNCF are tried in the one version that is pinned
+    own = {"detectron2", "dev", "lvis", "efficientnet", "openvino"}
     assert tried == set(PYPROJECT["project"]["optional-dependencies"]) - own
     for environment in ENVIRONMENTS.values():
         assert all((ROOT / "tests" / test).exists() for test in environment.tests)

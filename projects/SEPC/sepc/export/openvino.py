@@ -12,7 +12,15 @@ import numpy as np
 
 from ..files import atomic_write
 from .devices import num_threads, openvino_device
-from .signature import INPUT_NAME, Signature, metadata_from_json, metadata_to_json
+from .signature import (
+    INPUT_NAME,
+    MASKS,
+    OUTPUT_NAMES,
+    OWNERS,
+    Signature,
+    metadata_from_json,
+    metadata_to_json,
+)
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -149,7 +157,9 @@ class OpenVinoFile:
 
 def _port(port: Any) -> Port:
     shape = [x.get_length() if x.is_static else "dynamic" for x in port.partial_shape]
-    return Port(port.any_name, shape, str(port.element_type.to_dtype()))
+    names = port.get_names()  # the reader may add one of its own
+    own = [name for name in (INPUT_NAME, *OUTPUT_NAMES, OWNERS, MASKS) if name in names]
+    return Port((own or sorted(names))[0], shape, str(port.element_type.to_dtype()))
 
 
 def _extensions() -> list[Any]:

@@ -67,7 +67,9 @@ class ExportableRCNN(nn.Module):
 def _propose(rpn: Any, features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
     """Proposals (R, 4) of all levels, as ``find_top_rpn_proposals`` chooses them."""
     maps = [features[name] for name in rpn.in_features]
-    boxes, scores, levels = [], [], []
+    boxes: list[Tensor] = []
+    scores: list[Tensor] = []
+    levels: list[Tensor] = []
     predictions = zip(rpn.anchor_generator(maps), *rpn.rpn_head(maps), strict=True)
     for anchors, logits, deltas in predictions:
         flat = logits[0].permute(1, 2, 0).flatten()  # positions, then anchors
@@ -91,7 +93,10 @@ def _propose(rpn: Any, features: dict[str, Tensor], size: tuple[int, int]) -> Te
         nms_thresh=rpn.nms_thresh,
         max_detections=rpn.post_nms_topk[False],
     )
-    return clipped[kept]
+    proposals = clipped[kept]
+    # without it, bounds of sizes that follow from this one may exceed the integers of ONNX
+    torch._check(proposals.shape[0] <= rpn.post_nms_topk[False])
+    return proposals
 
 
 def _classify(
