@@ -4,13 +4,15 @@
     python -m studies.ablation                             # every detector with every head: hours
     python -m studies.ablation --detectors retinanet fcos  # some of it
     python -m studies.ablation --study neighbors           # SEPC beside other methods, with ATSS
+    python -m studies.ablation --channels 64 --iterations 1500 --results FOLDER  # another setting
     python -m studies.ablation --study timing              # of a training step, on an idle machine
     python -m studies.ablation --study none                # tables and plots of what there is
     python -m studies.ablation --smoke                     # minutes; proves that it works
 
 It can be stopped at any time, and the same command goes on. Finished runs are kept in a JSON file
 of the repository, so that they need not be trained again, and another machine can go on. Data,
-channels, batch and rates are the quick start's; nothing is tuned for any of the heads.
+batch and rates are the quick start's, and its channels unless others are asked for; nothing is
+tuned for any of the heads.
 """
 
 import argparse
@@ -61,6 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--neighbors", nargs="+", choices=NEIGHBORS, default=list(NEIGHBORS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--channels", type=int, default=CHANNELS, help="of the pyramid")
     parser.add_argument("--train-images", type=int, default=3000)
     parser.add_argument("--val-images", type=int, default=500)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
@@ -81,7 +84,7 @@ def labels_of(head: str, detector: str) -> dict[str, str]:
     return {"detector": detector, "head": head}
 
 
-def config_of_head(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
+def config_of_head(detector: str, head: str, channels: int) -> tuple[str, tuple[str, ...]]:
     """LazyConfig file and overrides of a detector with a head, or with a neighbor's method."""
     overrides: tuple[str, ...] = ()
     if head in NEIGHBORS:
@@ -90,7 +93,7 @@ def config_of_head(detector: str, head: str) -> tuple[str, tuple[str, ...]]:
         config, overrides = TOWERS[detector]
     else:
         config, overrides = config_of(detector, head)
-    return config, (*overrides, f"model.backbone.out_channels={CHANNELS}")
+    return config, (*overrides, f"model.backbone.out_channels={channels}")
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
@@ -110,7 +113,7 @@ def runs(args: argparse.Namespace) -> list[Run]:
     return [
         Run(labels_of(head, detector), config, seed, (*overrides, *training))
         for detector, head, seed in wanted
-        for config, overrides in [config_of_head(detector, head)]
+        for config, overrides in [config_of_head(detector, head, args.channels)]
     ]
 
 
@@ -123,7 +126,7 @@ def time_training(args: argparse.Namespace, data: Path) -> None:
     timing = json.loads(path.read_text()) if path.exists() else {}
     for detector in args.detectors:
         print(f"timing {detector}", flush=True)
-        configs = {head: config_of_head(detector, head) for head in HEADS}
+        configs = {head: config_of_head(detector, head, args.channels) for head in HEADS}
         seconds = time_steps({h: (str(REPOSITORY / f), o) for h, (f, o) in configs.items()})
         timing[detector] = {
             head: {
@@ -181,7 +184,8 @@ def report(args: argparse.Namespace, record: Record) -> None:
 def study(args: argparse.Namespace) -> None:
     images = {"train_images": args.train_images, "val_images": args.val_images}
     output = args.output.expanduser().resolve()
-    setting = {"iterations": args.iterations, **images, "generator": GENERATOR_VERSION}
+    setting = {"iterations": args.iterations, "channels": args.channels, **images}
+    setting["generator"] = GENERATOR_VERSION
     record = Record(args.results / "runs.json", setting)
     if args.study == "none":
         report(args, record)
