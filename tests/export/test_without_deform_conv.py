@@ -61,7 +61,8 @@ def is_without(path):
     return {node.domain for node in nodes} == {""} and "DeformConv" not in operators
 
 
-@pytest.mark.parametrize("size", [(64, 64), (67, 101)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(67, 101), (64, 64)])
 def test_one_size(size, tmp_path):
     model = with_detections(small("sepc"))
     path = tmp_path / "detector.onnx"
@@ -77,6 +78,7 @@ def test_one_size(size, tmp_path):
     assert is_without(path)
 
 
+@pytest.mark.slow
 def test_any_size(tmp_path):
     pytest.importorskip("detectron2")
     from sepc.d2.export import export_model

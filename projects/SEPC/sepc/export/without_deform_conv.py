@@ -59,16 +59,15 @@ def _by_gather(
     table = x.permute(0, 2, 3, 1).reshape(-1, per_group)
     image = torch.arange(n, device=x.device).view(-1, 1, 1, 1, 1)
     group = torch.arange(groups, device=x.device).view(-1, 1)
-    samples = torch.zeros((), device=x.device, dtype=x.dtype)
-    for down in (0, 1):
-        for right in (0, 1):
-            y, x_ = top + down, left + right
-            share = (1 - (ys - y).abs()) * (1 - (xs - x_).abs())
-            share = share * ((y >= 0) & (y < h) & (x_ >= 0) & (x_ < w))
-            row, column = (v.clamp(0, s - 1).long() for v, s in ((y, h), (x_, w)))
-            entries = ((image * h + row) * w + column) * groups + group
-            pixels = table.index_select(0, entries.flatten())
-            samples = samples + pixels * share.reshape(-1, 1)
+    corner = torch.arange(4, device=x.device).view(-1, 1, 1, 1, 1, 1)  # before all other axes
+    y, x_ = top + corner // 2, left + corner % 2
+    share = (1 - (ys - y).abs()) * (1 - (xs - x_).abs())
+    share = (share * ((y >= 0) & (y < h) & (x_ >= 0) & (x_ < w))).reshape(4, -1, 1)
+    row, column = y.clamp(0, h - 1).long(), x_.clamp(0, w - 1).long()
+    entries = (((image * h + row) * w + column) * groups + group).reshape(4, -1)
+    samples = table.index_select(0, entries[0]) * share[0]
+    for i in range(1, 4):  # one by one, as all together would take four times the memory
+        samples = samples + table.index_select(0, entries[i]) * share[i]
     if use_mask:
         by_tap = mask.reshape(n, groups, taps, out_h, out_w).permute(0, 3, 4, 1, 2)
         samples = samples * by_tap.reshape(-1, 1)
