@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from ... import __version__
-from ...export import Agreement, ExportError, Signature, export_detector
+from ...export import Agreement, Signature, export_detector
 from .config import config_metadata, fit_sizes, images_to_check, load_noted, read_images
 from .detector import ExportableDetector, detect, has_masks, traceable_rcnn
 from .two_stage import ExportableRCNN
@@ -50,7 +50,7 @@ def export(
         cfg: of the training.
         weights: a checkpoint.
         path: the file to write.
-        format: of :data:`sepc.export.FORMATS`; a two-stage detector does not go to "openvino".
+        format: of :data:`sepc.export.FORMATS`.
         image_size: height and width of all images; None for any.
         batch: None, a number of images or "dynamic", see :class:`sepc.export.Signature`.
         images: files to check on; None for those of the config's test set with the most objects,
@@ -98,8 +98,7 @@ def export_model(
     """Write a detector of Detectron2 as a file, see :func:`sepc.export.export_detector`.
 
     Args:
-        model: a dense detector in any format; a two-stage one in any but OpenVINO. It stays as it
-            is.
+        model: a dense detector, or Faster, Mask or Cascade R-CNN. It stays as it is.
         images: (3, H, W) uint8, to check the file on; the first is what the exporter looks at.
         image_size, batch: see :func:`export`.
         metadata: beside that of :func:`detector_metadata`.
@@ -107,7 +106,7 @@ def export_model(
 
     Raises:
         ValueError: for a model of another kind, or images of other sizes.
-        ExportError: see :func:`sepc.export.export_detector`; a two-stage detector as OpenVINO.
+        ExportError: see :func:`sepc.export.export_detector`.
     """
     is_two_stage = isinstance(model, GeneralizedRCNN)
     signature = Signature(
@@ -117,7 +116,10 @@ def export_model(
         masks=has_masks(model),
     )
     if is_two_stage:
-        _check_two_stage(format, signature)
+        if batch is not None:
+            raise ValueError(
+                f"expected one image at a time for a two-stage detector, got batch={batch}"
+            )
         # a trace takes what PyTorch does; the exporters do not follow its branches on values
         script = format == "torchscript"
         exportable = traceable_rcnn(model, images[0]) if script else ExportableRCNN(model)
@@ -175,15 +177,3 @@ def detector_metadata(model: Any) -> dict[str, str]:
         "inclusive_boxes": str(getattr(model, "inclusive_boxes", False)).lower(),
         **{name: str(value) for name, value in inference_settings(model).items()},
     }
-
-
-def _check_two_stage(format: str, signature: Signature) -> None:
-    if format == "openvino":
-        raise ExportError(
-            "can't export a two-stage detector as openvino, whose reader of exported programs has "
-            "no roi_align: expected onnx, torchscript or torch-export"
-        )
-    if signature.batch is not None:
-        raise ValueError(
-            f"expected one image at a time for a two-stage detector, got batch={signature.batch}"
-        )

@@ -5,9 +5,7 @@ from typing import Any
 
 import torch
 from detectron2.modeling import GeneralizedRCNN
-from detectron2.modeling.poolers import assign_boxes_to_levels
 from detectron2.modeling.roi_heads import StandardROIHeads
-from detectron2.structures import Boxes
 from torch import Tensor, nn
 
 from ...export.decode import at_most, select_detections
@@ -117,7 +115,8 @@ def _classify(
     usable = torch.isfinite(raw).all(dim=1) & torch.isfinite(scores).all(dim=1)
     scores = torch.where(usable[:, None], scores[:, :-1], -1.0)  # the last is the background
     num_classes = scores.shape[1]
-    by_class = boxes.view(scores.shape[0], -1, 4).expand(-1, num_classes, 4).reshape(-1, 4)
+    by_class = boxes.view(raw.shape[0], raw.shape[1] // 4, 4).expand(-1, num_classes, 4)
+    by_class = by_class.reshape(-1, 4)
     classes = torch.arange(num_classes, device=boxes.device).expand_as(scores).flatten()
     _, kept = select_detections(
         by_class[None],
@@ -136,13 +135,10 @@ def _pool(pooler: Any, maps: Sequence[Tensor], boxes: Tensor) -> Tensor:
     rois = torch.cat((torch.zeros_like(boxes[:, :1]), boxes), dim=1)  # all of image 0
     if len(maps) == 1:
         return pooler.level_poolers[0](maps[0], rois)
-    levels = assign_boxes_to_levels(
-        [Boxes(boxes)],
-        pooler.min_level,
-        pooler.max_level,
-        pooler.canonical_box_size,
-        pooler.canonical_level,
-    )
+    side = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sqrt()
+    relative = side / pooler.canonical_box_size + 1e-8  # FPN, Eq. 1
+    levels = torch.floor(pooler.canonical_level + relative.log2())
+    levels = levels.clamp(pooler.min_level, pooler.max_level) - pooler.min_level
     pooled = maps[0].new_zeros(boxes.shape[0], maps[0].shape[1], *pooler.output_size)
     for level, (pool, features) in enumerate(zip(pooler.level_poolers, maps, strict=True)):
         own = torch.nonzero(levels == level).squeeze(1)
