@@ -19,9 +19,9 @@ def trained(tiny_data, tmp_path_factory):
     folder, evaluated = tmp_path_factory.mktemp("averaged"), []
     evaluate = averaging.evaluate
 
-    def spy(cfg, model, stop_signals=None):
+    def spy(cfg, model, *others, **options):
         evaluated.append({name: value.clone() for name, value in model.state_dict().items()})
-        return evaluate(cfg, model, stop_signals)
+        return evaluate(cfg, model, *others, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(averaging, "evaluate", spy)

@@ -46,7 +46,7 @@ def is_cfgnode(config_file: str) -> bool:
     path = Path(config_file)
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         return False
-    return re.search(r"^(_BASE_|MODEL)\s*:", path.read_text(encoding="utf-8"), re.M) is not None
+    return re.search(rb"^(_BASE_|MODEL)\s*:", path.read_bytes(), re.M) is not None
 
 
 def load_cfgnode(path: str, overrides: Sequence[str] = ()) -> CfgNode:
@@ -66,6 +66,9 @@ def load_cfgnode(path: str, overrides: Sequence[str] = ()) -> CfgNode:
     try:
         cfg.merge_from_file(path, allow_unsafe=False)
         cfg.merge_from_list(list(overrides))
-    except (KeyError, AssertionError, AttributeError, TypeError, yaml.YAMLError) as error:
+    except (
+        *(KeyError, AssertionError, AttributeError, TypeError),
+        *(yaml.YAMLError, UnicodeDecodeError),
+    ) as error:
         raise ValueError(f"{path}: {error}") from error
     return cfg
