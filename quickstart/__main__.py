@@ -32,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--variant", default="sepc_lite", choices=VARIANTS)
-    parser.add_argument("--iterations", type=int, default=700)
+    parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--output", type=Path, default=Path("output/quickstart"))
     parser.add_argument(
         "--compare", action="store_true", help="train the plain head with GN as well"
