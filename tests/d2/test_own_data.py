@@ -111,6 +111,17 @@ def test_large_images_and_data_keep_the_recipe(folder, tmp_path):
     assert cfg.train.max_iter == 1250  # 20,000 images; 12 epochs are fewer
 
 
+def test_a_folder_may_have_the_name_of_other_data(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "mine")
+    config_for_data(COCO_CONFIG, [], folder)
+    cfg, _ = config_for_data(COCO_CONFIG, [], other)
+    try:
+        assert cfg.dataloader.train.dataset.names == "mine_2_train"
+        assert MetadataCatalog.get("mine_2_val").image_root == str(other / "val")
+    finally:
+        forget("mine_2")
+
+
 @pytest.mark.parametrize("missing", ["annotations/val.json", "train"])
 def test_missing_files_are_named(folder, tmp_path, missing):
     copy = tmp_path / "part"

@@ -7,12 +7,14 @@ when the arguments are found right.
 
 import os
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 
 __all__ = ["Namespace", "Parser", "start"]
 
+_LIBRARIES_ABOUT_EACH_OTHER = (r"`torch\.jit\.\w+` is deprecated", "pkg_resources is deprecated")
 _NAMES = {"detectron2": "Detectron2", "cv2": "OpenCV"}
 
 
@@ -50,6 +52,8 @@ def start(job: str, args: Namespace) -> int:
     Returns:
         the exit status; 2 and a line on stderr where a package that it needs is missing.
     """
+    for message in _LIBRARIES_ABOUT_EACH_OTHER:
+        warnings.filterwarnings("ignore", message)
     try:
         main = import_module(f"sepc.jobs.{job}").main
     except ModuleNotFoundError as error:

@@ -1,5 +1,7 @@
 """Config of a training on a folder of data: what depends on the data is derived from them."""
 
+import contextlib
+import itertools
 import math
 import os
 import statistics
@@ -38,7 +40,8 @@ def config_for_data(
     Args:
         path, overrides: see :func:`.engine.load_config`.
         folder: in COCO's layout, see :func:`sepc.data.coco_layout.coco_files`; its data sets are
-            registered under its name, with ``_train`` and ``_val``.
+            registered under its name, with ``_train`` and ``_val``, or with a number before them
+            where other data have that name.
         processes: of the training.
 
     Returns:
@@ -58,16 +61,26 @@ def config_for_data(
     }
     accumulate = OmegaConf.select(overridden, _ACCUMULATE) or 1
     settings = list(_derive(base, content, fixed, processes=processes, accumulate=accumulate))
-    prefix = Path(folder).expanduser().resolve().name
-    register_coco_folder(prefix, folder)
+    name = Path(folder).expanduser().resolve().name
+    prefix = _register(name, folder)
     places = {
         "dataloader.train.dataset.names": f"{prefix}_train",
         "dataloader.test.dataset.names": f"{prefix}_val",
-        "train.output_dir": f"./output/{prefix}/{Path(path).stem}",
+        "train.output_dir": f"./output/{name}/{Path(path).stem}",
     }
     derived = {**places, **{key: value for key, value, _ in settings}}
     cfg = load_config(path, overrides, derived=derived)
     return cfg, [why for key, _, why in settings if why and key not in names]
+
+
+def _register(name: str, folder: str | os.PathLike[str]) -> str:
+    """Register the data sets of a folder; return what their names begin with."""
+    for number in itertools.count(1):
+        prefix = name if number == 1 else f"{name}_{number}"
+        with contextlib.suppress(ValueError):  # other data have the name
+            register_coco_folder(prefix, folder)
+            break
+    return prefix
 
 
 def _existing(folder: str | os.PathLike[str], split: str) -> tuple[Path, Path]:
