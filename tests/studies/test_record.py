@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from studies import Record, Run, ablation, norms
+from studies import Record, Run, ablation
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -61,38 +61,21 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     assert list(json.loads(path.read_text())["runs"]) == ["fcos-sepc-seed1"]
 
 
-@pytest.mark.parametrize(
-    ("path", "runs"),
-    [
-        ("evidence/runs.json", ablation.runs(ablation.parse_args([]))),
-        ("evidence/runs.json", ablation.runs(ablation.parse_args(["--study", "neighbors"]))),
-        ("norms/runs.json", norms.runs(norms.parse_args([]))),
-    ],
-)
-def test_studies_go_on_from_the_records_of_this_repository(path, runs):
+@pytest.mark.parametrize("flags", [[], ["--study", "neighbors"]])
+def test_the_ablation_goes_on_from_the_record_of_this_repository(flags):
     """What is recorded is not trained again."""
-    content = json.loads((DOCS / path).read_text())
-    record = Record(DOCS / path, content["setting"])
+    path = DOCS / "evidence" / "runs.json"
+    content = json.loads(path.read_text())
+    record = Record(path, content["setting"])
+    runs = ablation.runs(ablation.parse_args(flags))
     assert any(run in record for run in runs)  # an error where a run is not what it was
-    names = {run.name for study in (ablation, norms) for run in every_run(study)}
-    assert set(content["runs"]) <= names, "recorded runs that no study has"
 
 
-def every_run(study):
-    flags = [["--study", "neighbors"], []] if study is ablation else [[]]
-    return [run for each in flags for run in study.runs(study.parse_args(each))]
+def test_the_ablation_has_each_run_of_its_record():
+    content = json.loads((DOCS / "evidence" / "runs.json").read_text())
+    runs = [run for study in ("detectors", "neighbors") for run in runs_of(study)]
+    assert content["runs"].keys() <= {run.name for run in runs}
 
 
-def test_a_breakdown_is_kept_beside_the_metrics(tmp_path):
-    path = tmp_path / "runs.json"
-    record = Record(path, SETTING)
-    record.add(run(overrides=("x=1",)), METRICS)
-    record.add(run(seed=2), METRICS)
-    assert record.without_breakdown() == [run(overrides=("x=1",)), run(seed=2)]
-    record.add_breakdown(run(seed=2), {"levels": {"P3": {"AP": 50.0, "objects": 9}}})
-    again = Record(path, SETTING)
-    assert again.without_breakdown() == [run(overrides=("x=1",))]
-    assert run(seed=2) in again
-    found = again.by_seed({"detector": "fcos", "head": "sepc"})
-    assert found[2]["breakdown"]["levels"]["P3"]["AP"] == 50.0
-    assert found[1]["metrics"]["AP"] == 12.346
+def runs_of(study):
+    return ablation.runs(ablation.parse_args(["--study", study]))
