@@ -174,13 +174,17 @@ def test_program_starts_what_is_asked_for(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("missing", "name"), [("detectron2", "Detectron2"), ("torch", "the package torch")]
+    ("missing", "name", "command"),
+    [
+        ("detectron2", "Detectron2", ["pyramid-usage", "--config-file", "c.py"]),
+        ("torch", "the package torch", ["quantize-onnx", "a", "b", "--precision", "float16"]),
+    ],
 )
-def test_missing_package_is_one_line(missing, name):
+def test_missing_package_is_one_line(missing, name, command):
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from sepc.commands.__main__ import main\n"
-        "sys.exit(main(['pyramid-usage', '--config-file', 'c.py']))"
+        f"sys.exit(main({command}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2

@@ -181,6 +181,8 @@ def test_python_runs(
     of_files = "weights=" in source or ".onnx" in source
     if not imported(source) <= {"torch", "torchvision", "sepc"} or of_files:
         return
+    if "sepc.d2" in source:
+        pytest.importorskip("detectron2")
     monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "readme"})
 
