@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import sys
@@ -33,8 +32,8 @@ from torch import nn
 
 from sepc import optimize_for_inference
 from sepc.d2.engine import load_config
-from sepc.files import atomic_write
 
+from .report import write_report
 from .trunk import DTYPES, VARIANTS, Step, describe_machine, measure, quartiles
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "COCO-Detection"
@@ -52,12 +51,7 @@ def main() -> int:
     args.mode = "inference"
     rows = [row for detector in args.detectors for row in measure_detector(detector, args)]
     report = {"machine": describe_machine(args), "command": " ".join(sys.argv[1:]), "rows": rows}
-    table = format_table(report)
-    with atomic_write(args.out.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(report, indent=1) + "\n")
-    with atomic_write(args.out.with_suffix(".md")) as partial:
-        partial.write_text(table)
-    print(f"\n{table}\nwritten: {args.out.with_suffix('')}.json, .md")
+    write_report(args.out, report, format_table(report))
     return 0
 
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from sepc.files import atomic_write
 from sepc.visualize.curves import new_figure
+
+
+def write_report(out: Path, report: dict[str, Any], table: str) -> None:
+    """Write what was measured as .json and its table as .md, and print the table.
+
+    Args:
+        out: path of both files without the endings.
+    """
+    with atomic_write(out.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps(report, indent=1) + "\n")
+    with atomic_write(out.with_suffix(".md")) as partial:
+        partial.write_text(table)
+    print(f"\n{table}\nwritten: {out.with_suffix('')}.json, .md")
 
 
 def format_table(report: dict[str, Any]) -> str:

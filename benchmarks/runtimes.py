@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import statistics
 import sys
@@ -28,9 +27,7 @@ from typing import Any
 
 import torch
 
-from sepc.files import atomic_write
-
-from .report import format_runtimes
+from .report import format_runtimes, write_report
 from .trunk import describe_machine, measure, quartiles
 
 VARIANTS = ("plain", "pconv_ibn", "sepc_lite", "sepc")
@@ -54,12 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for part, group, forms in _groups(args, Path(folder)):
             rows += measure_group(part, group, forms, args.rounds)
     report = {"machine": describe_machine(args), "command": " ".join(sys.argv[1:]), "rows": rows}
-    table = format_runtimes(report)
-    with atomic_write(args.out.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(report, indent=1) + "\n")
-    with atomic_write(args.out.with_suffix(".md")) as partial:
-        partial.write_text(table)
-    print(f"\n{table}\nwritten: {args.out.with_suffix('')}.json, .md")
+    write_report(args.out, report, format_runtimes(report))
     return 0
 
 
