@@ -41,7 +41,7 @@ def check_clear_objects(source, path, image):
     overlaps = box_iou(boxes[clear], found_boxes)
     overlaps[classes[clear][:, None] != found_classes] = 0
     best, partners = overlaps.max(dim=1)
-    # without VNNI a CPU adds two products of int8 in 16 bits, which saturate now and then
+    # one box of a briefly trained detector may move by int8; which one differs with the threads
     assert best.min() > 0.5 and best.median() > 0.9
     torch.testing.assert_close(found_scores[partners], scores[clear], atol=0.15, rtol=0)
 
