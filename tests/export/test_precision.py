@@ -27,23 +27,28 @@ def test_clear_objects_are_found_as_before(precision, onnx_file, mosaic, tmp_pat
     exported = load_exported(path)
     assert exported.metadata["precision"] == precision
     assert exported.class_names == list("abcdefghijkl")
-    check_clear_objects(source, path, cuts(mosaic)[0])
+    # of 40 iterations on four images; which of its boxes int8 moves differs with the processor
+    share = 1.0 if precision == "float16" else 0.75
+    check_clear_objects(source, path, [mosaic, cuts(mosaic)[0]], share=share)
 
 
-def check_clear_objects(source, path, image):
-    exported = load_exported(path)
-    boxes, scores, classes = load_exported(source).detect(image)
-    clear = scores > 0.5
-    assert clear.sum() >= 3
-    found_boxes, found_scores, found_classes = exported.detect(image)
-    kinds = found_boxes.dtype, found_scores.dtype, found_classes.dtype
-    assert kinds == (torch.float32, torch.float32, torch.int64)
-    overlaps = box_iou(boxes[clear], found_boxes)
-    overlaps[classes[clear][:, None] != found_classes] = 0
-    best, partners = overlaps.max(dim=1)
-    # one box of a briefly trained detector may move by int8; which one differs with the threads
-    assert best.min() > 0.5 and best.median() > 0.9
-    torch.testing.assert_close(found_scores[partners], scores[clear], atol=0.15, rtol=0)
+def check_clear_objects(source, path, images, *, share=1.0):
+    """At least this share of what the source finds clearly is found by the other file as well."""
+    exported, full = load_exported(path), load_exported(source)
+    again = []
+    for image in images:
+        boxes, scores, classes = full.detect(image)
+        found_boxes, found_scores, found_classes = exported.detect(image)
+        kinds = found_boxes.dtype, found_scores.dtype, found_classes.dtype
+        assert kinds == (torch.float32, torch.float32, torch.int64)
+        clear = scores > 0.5
+        overlaps = box_iou(boxes[clear], found_boxes)
+        overlaps[classes[clear][:, None] != found_classes] = 0
+        overlap, partner = overlaps.max(dim=1)
+        moved = (found_scores[partner] - scores[clear]).abs()
+        again += ((overlap > 0.75) & (moved < 0.25)).tolist()
+    assert len(again) >= 12
+    assert sum(again) >= share * len(again), again
 
 
 def test_nothing_but_backbone_and_head_is_in_float16(onnx_file, tmp_path):
@@ -102,4 +107,4 @@ def test_int8_of_openvino(trained, mosaic, tmp_path):
     weights = path.with_suffix(".bin").stat().st_size
     assert weights < 0.4 * source.with_suffix(".bin").stat().st_size
     assert load_exported(path).metadata["precision"] == "int8-static"
-    check_clear_objects(source, path, cuts(mosaic)[0])
+    check_clear_objects(source, path, [mosaic, cuts(mosaic)[0]], share=0.75)
