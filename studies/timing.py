@@ -6,13 +6,12 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from detectron2.config import instantiate
 from detectron2.utils.events import EventStorage
 from torch import nn
 
 from sepc.d2 import datasets  # noqa: F401  (registers the generated data)
-from sepc.d2.engine import load_config
+from sepc.d2.engine import load_config, memory_layout
 
 
 def time_steps(
@@ -50,8 +49,7 @@ def ratio(seconds: Sequence[float], to: Sequence[float]) -> float:
 
 def _make_step(file: str, overrides: Sequence[str]) -> Callable[[], None]:
     cfg = load_config(file, list(overrides))
-    layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
-    model: nn.Module = instantiate(cfg.model).train().to(memory_format=layout)
+    model: nn.Module = instantiate(cfg.model).train().to(memory_format=memory_layout(cfg))
     cfg.optimizer.params.model = model
     optimizer = instantiate(cfg.optimizer)
     batch = next(iter(instantiate(cfg.dataloader.train)))

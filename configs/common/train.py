@@ -9,6 +9,6 @@ train.amp.evaluate = False  # evaluate in this precision, whether or not it trai
 train.grad_clip = None  # or dict(max_norm=35, norm_type=2)
 train.accumulate = 1  # batches per step; iBN takes its statistics of each of them alone
 train.report = True  # report.html at the end, beside results.json
-train.channels_last = False  # memory layout of maps and weights; True is faster on a CPU
+train.channels_last = None  # memory layout of maps and weights; null: on a CPU, where it is faster
 # averaged weights, which evaluations then use: decay that is approached, steps of the approach
 train.ema = dict(enabled=False, decay=0.9998, ramp=2000)

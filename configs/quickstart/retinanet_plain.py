@@ -13,5 +13,4 @@ optimizer.weight_decay = 0.05
 train.max_iter = 1500
 train.checkpointer.period = train.eval_period = 500
 train.grad_clip = dict(max_norm=10, norm_type=2)
-train.channels_last = True
 train.seed = 1

@@ -4,6 +4,7 @@ import os
 import pytest
 import torch
 from detectron2.config import LazyCall, LazyConfig, instantiate
+from omegaconf import OmegaConf
 
 from sepc import build_sepc
 from sepc.d2 import engine
@@ -290,3 +291,17 @@ class Renamed:
 
     def __getattr__(self, attribute):
         return getattr(self._stream, attribute)
+
+
+def test_memory_layout_is_the_faster_one_of_the_device_unless_told():
+    expected = {
+        ("cpu", None): torch.channels_last,
+        ("cuda:0", None): torch.preserve_format,
+        ("cpu", False): torch.preserve_format,
+        ("cuda", True): torch.channels_last,
+    }
+    for (device, wanted), layout in expected.items():
+        cfg = OmegaConf.create({"train": {"device": device, "channels_last": wanted}})
+        assert engine.memory_layout(cfg) == layout
+    without_key = OmegaConf.create({"train": {"device": "cpu"}})
+    assert engine.memory_layout(without_key) == torch.channels_last

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from detectron2.engine import hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
@@ -67,7 +66,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
 
 
 def build_model(cfg: DictConfig) -> nn.Module:
-    layout = torch.channels_last if cfg.train.get("channels_last") else torch.preserve_format
+    layout = engine.memory_layout(cfg)
     return engine.build(cfg, "model").to(cfg.train.device, memory_format=layout)
 
 

@@ -75,6 +75,14 @@ def amp_dtype(cfg: DictConfig, *, evaluation: bool = False) -> torch.dtype | Non
     return torch.float16 if name == "float16" and cfg.train.device != "cpu" else torch.bfloat16
 
 
+def memory_layout(cfg: DictConfig) -> torch.memory_format:
+    """Layout of maps and weights by ``train.channels_last``; None, or no such key: on a CPU."""
+    wanted = cfg.train.get("channels_last")
+    if wanted is None:
+        wanted = torch.device(cfg.train.device).type == "cpu"
+    return torch.channels_last if wanted else torch.preserve_format
+
+
 def check_output_dir(path: str) -> str:
     """Make the folder and write a file into it.
 

@@ -1,5 +1,6 @@
 """Table of the values of a config that can be checked before anything is built."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ PERIOD = _whole(1)
 PERIOD_OR_OFF = _whole(0)
 SEED = _whole(-(2**31), 2**31)  # negative: a new one each time
 SWITCH = _instance("true or false", bool)
+SWITCH_OR_NONE = dataclasses.replace(SWITCH, expected="true, false or null", optional=True)
 TEXT = _instance("text", str)
 POSITIVE = _real("above 0", lambda x: x > 0)
 NORM = _real("above 0", lambda x: x > 0, finite=False)
@@ -118,7 +120,7 @@ KINDS: dict[str, Kind] = {
     "train.ema.enabled": SWITCH,
     "train.ema.decay": BELOW_ONE,
     "train.ema.ramp": FACTOR,
-    "train.channels_last": SWITCH,
+    "train.channels_last": SWITCH_OR_NONE,
     "train.amp.enabled": SWITCH,
     "train.amp.evaluate": SWITCH,
     "train.amp.dtype": _instance(
