@@ -18,7 +18,7 @@ from dev.setup_env import detectron2_in_use
 from quickstart import detectron2_job, torchvision_job
 from quickstart.data.coco_folder import write_dataset
 from quickstart.evaluation import coco_metrics, format_table
-from quickstart.settings import DETECTOR, VARIANTS, Settings
+from quickstart.settings import DETECTOR, ITERATIONS, VARIANTS, Settings
 from sepc.export import ExportError
 from sepc.program import exit_status
 from sepc.report import Run, write_report
@@ -32,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--variant", default="sepc_lite", choices=VARIANTS)
-    parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--iterations", type=int, default=ITERATIONS)
     parser.add_argument("--output", type=Path, default=Path("output/quickstart"))
     parser.add_argument(
         "--compare", action="store_true", help="train the plain head with GN as well"

@@ -15,6 +15,7 @@ VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain", "plain_gn")
 #: The detector of the quick start, which learns fastest, and the channels of its pyramid: half of
 #: those of its config make the training twice as fast.
 DETECTOR, CHANNELS = "atss", 32
+ITERATIONS = 600
 #: Where the plain head of a detector takes its norm.
 PLAIN_NORM = {
     "retinanet": "model.head.norm",

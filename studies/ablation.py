@@ -28,7 +28,7 @@ import torch
 from dev.sections import write_section
 from quickstart.data.coco_folder import write_dataset
 from quickstart.data.scenes import GENERATOR_VERSION
-from quickstart.settings import CHANNELS, config_of
+from quickstart.settings import CHANNELS, ITERATIONS, config_of
 from sepc.files import atomic_write
 from studies import Record, Run, exit_status
 from studies.breakdown import Breakdown, add_breakdowns
@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
     parser.add_argument("--neighbors", nargs="+", choices=NEIGHBORS, default=list(NEIGHBORS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--iterations", type=int, default=ITERATIONS)
     parser.add_argument("--channels", type=int, default=CHANNELS, help="of the pyramid")
     parser.add_argument("--train-images", type=int, default=3000)
     parser.add_argument("--val-images", type=int, default=500)

@@ -9,11 +9,11 @@ import numpy as np
 from .shapes import OUTLINES, Contours, class_contours, contours, rasterize, typical_hues
 
 #: The share of each object that nothing hides, at least.
-MIN_VISIBLE = 0.6
+MIN_VISIBLE = 0.8
 #: Distance in RGB of an object's color from what lies below it.
 MIN_CONTRAST = 80
 #: Of the objects of one outline, or with one mark, from their typical hue; 1 is the whole circle.
-HUE_DEVIATION = 0.05
+HUE_DEVIATION = 0.03
 
 _MIN_PIXELS = 4
 _TRIES = 12

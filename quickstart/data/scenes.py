@@ -9,12 +9,12 @@ from .canvas import Canvas, Scene, smallest_side
 from .shapes import SHAPES
 
 #: Changes whenever the same seed gives other scenes than before.
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 
 EMPTY_SHARE = 0.04
 CROWD_SHARE = 0.06
-MAX_OBJECTS = 8
-MAX_CLUTTER = 2
+MAX_OBJECTS = 6
+MAX_CLUTTER = 1
 
 # Sizes of COCO's objects in shares of the image have the quantiles 0.024 (10 %), 0.106 (50 %) and
 # 0.472 (90 %) (https://arxiv.org/abs/1711.08189, Sec. 1): a log-normal distribution, whose
