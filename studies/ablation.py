@@ -40,7 +40,7 @@ from studies.summary import collect, format_grid, format_table
 
 IN_PLOTS = ("AP", "APs", "APm", "APl")
 DETECTORS = ("atss", "fcos", "retinanet")
-HEADS = ("plain_gn", "towers_ibn", "pconv_ibn", "sepc_lite", "sepc")
+HEADS = ("plain_gn", "towers_ibn", "shared_ibn", "pconv_ibn", "sepc_lite", "sepc")
 # Methods that stand beside SEPC in its literature, each with ATSS and, but for DyHead, its plain
 # head with GN. The heads that they are compared with are runs of the detectors' study.
 NEIGHBORS = ("rcnet", "dyhead", "sampling_free", "denoising")
@@ -91,6 +91,9 @@ def config_of_head(detector: str, head: str, channels: int) -> tuple[str, tuple[
         config = f"configs/quickstart/{detector}_{head}.py"
     elif head == "towers_ibn":
         config, overrides = TOWERS[detector]
+    elif head == "shared_ibn":  # the trunk of pconv_ibn, each level by itself
+        config, overrides = config_of(detector, "pconv_ibn")
+        overrides += ("+model.head.trunk.cross_level=False",)
     else:
         config, overrides = config_of(detector, head)
     return config, (*overrides, f"model.backbone.out_channels={channels}")

@@ -22,7 +22,7 @@ def test_every_run_has_a_config_that_takes_its_overrides(study):
     for run in runs:
         cfg = load_config(str(ROOT / run.config), run.overrides)
         models.append(str(cfg.model))
-        assert cfg.train.max_iter == 1000 and cfg.model.backbone.out_channels == 32
+        assert cfg.train.max_iter == 600 and cfg.model.backbone.out_channels == 32
     assert len(set(models)) == len(runs), "two runs are the same"
 
 

@@ -107,12 +107,12 @@ def test_some_objects_cover_others(scenes):
 def test_an_object_that_would_be_hidden_too_much_stays_out():
     canvas = Canvas(np.random.default_rng(0), np.zeros((64, 64, 3), np.float32))
     assert canvas._claim(np.ones((10, 10), bool), 20, 20, label=0)
-    assert not canvas._claim(np.ones((10, 6), bool), 20, 20, label=1)  # leaves 40%
-    assert canvas._claim(np.ones((10, 4), bool), 20, 20, label=1)  # leaves 60%
-    assert not canvas._claim(np.ones((10, 10), bool), -6, 40, label=2)  # 40% inside the image
+    assert not canvas._claim(np.ones((10, 4), bool), 20, 20, label=1)  # leaves 60%
+    assert canvas._claim(np.ones((10, 2), bool), 20, 20, label=1)  # leaves 80%
+    assert not canvas._claim(np.ones((10, 10), bool), -4, 40, label=2)  # 60% inside the image
     assert not canvas._claim(np.ones((5, 5), bool), 80, 80, label=2)
     visible = [int(t.mask.sum()) for t in canvas.scene().objects]
-    assert visible == [60, 40] and visible[0] >= MIN_VISIBLE * 100
+    assert visible == [80, 20] and visible[0] >= MIN_VISIBLE * 100
 
 
 def test_objects_stand_out_from_what_surrounds_them(scenes):
