@@ -305,3 +305,18 @@ def test_memory_layout_is_the_faster_one_of_the_device_unless_told():
         assert engine.memory_layout(cfg) == layout
     without_key = OmegaConf.create({"train": {"device": "cpu"}})
     assert engine.memory_layout(without_key) == torch.channels_last
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("key", ["enabled", "evaluate"])
+def test_warning_of_slow_bfloat16(caplog, monkeypatch, key, fast):
+    monkeypatch.setattr("sepc.d2.engine.setup.has_fast_bfloat16", lambda: fast)
+    cfg = engine.load_config(CONFIG, ["train.device=cpu"])
+    with caplog.at_level(logging.WARNING):
+        engine.warn_slow_bfloat16(cfg)
+        assert not caplog.records
+        cfg.train.amp[key] = True
+        engine.warn_slow_bfloat16(cfg)
+    assert [f"train.amp.{key}=False" in record.message for record in caplog.records] == (
+        [] if fast else [True]
+    )

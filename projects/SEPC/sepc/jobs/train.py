@@ -60,6 +60,7 @@ def prepare(args: argparse.Namespace) -> DictConfig:
     engine.stop_on_full_disk(os.path.join(folder, "log.txt"))
     if device_note:
         logger.warning(device_note)
+    engine.warn_slow_bfloat16(cfg)
     for note in notes:
         logger.info(f"From the data: {note}")
     return cfg

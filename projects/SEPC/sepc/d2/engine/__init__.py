@@ -31,6 +31,7 @@ from .setup import (
     number_of_processes,
     stop_on_full_disk,
     use_available_device,
+    warn_slow_bfloat16,
     warn_small_batch,
 )
 from .show_batches import write_batches
@@ -81,6 +82,7 @@ __all__ = [
     "stop_on_full_disk",
     "use_available_device",
     "use_own_loaders",
+    "warn_slow_bfloat16",
     "warn_small_batch",
     "write_batches",
     "write_results",

@@ -75,6 +75,24 @@ def amp_dtype(cfg: DictConfig, *, evaluation: bool = False) -> torch.dtype | Non
     return torch.float16 if name == "float16" and cfg.train.device != "cpu" else torch.bfloat16
 
 
+def warn_slow_bfloat16(cfg: DictConfig) -> None:
+    """Warn in one line where mixed precision is on and the CPU has no units for bfloat16.
+
+    There PyTorch's kernels for it are no vectorized ones: a trunk takes nine times as long or more.
+    """
+    wanted = amp_dtype(cfg) or amp_dtype(cfg, evaluation=True)
+    if wanted and torch.device(cfg.train.device).type == "cpu" and not has_fast_bfloat16():
+        logger.warning(
+            "this CPU computes in bfloat16 far slower than in float32: train.amp.enabled=False and "
+            "train.amp.evaluate=False are faster"
+        )
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether oneDNN computes in bfloat16 on this CPU: it wants AVX-512 on x86."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def memory_layout(cfg: DictConfig) -> torch.memory_format:
     """Layout of maps and weights by ``train.channels_last``; None, or no such key: on a CPU."""
     wanted = cfg.train.get("channels_last")
