@@ -38,6 +38,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def data_folder() -> Path:
+    """Folder that has BCCD: what DETECTRON2_DATASETS names.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    data = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser().resolve()
+    if not (data / "bccd" / "annotations").is_dir():
+        raise FileNotFoundError(
+            f"expected BCCD in COCO's layout in {data / 'bccd'}, found no annotations there"
+        )
+    return data
+
+
 def labels_of(head: str, data: str = "bccd") -> dict[str, str]:
     return {"data": data, "head": head}
 
@@ -81,12 +95,7 @@ def study(args: argparse.Namespace) -> None:
     if args.report:
         report(args, record)
         return
-    data = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser().resolve()
-    if not (data / "bccd" / "annotations").is_dir():
-        raise FileNotFoundError(
-            f"expected BCCD in COCO's layout in {data / 'bccd'}, found no annotations there"
-        )
-    folders = dict(repository=REPOSITORY, data=data, output=output)
+    folders = dict(repository=REPOSITORY, data=data_folder(), output=output)
     try:
         train_all(runs(args), record, **folders, workers=args.workers)
     finally:

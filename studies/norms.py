@@ -3,6 +3,7 @@
 
     python -m studies.norms                              # everything: hours
     python -m studies.norms --norms iBN BCN --batches 2  # some of it
+    DETECTRON2_DATASETS=FOLDER python -m studies.norms --data bccd  # blood cells, batch of 4
     python -m studies.norms --report                     # table and plot of what there is
     python -m studies.norms --smoke                      # minutes; proves that it works
 
@@ -12,7 +13,9 @@ of the repository, docs/norms/runs.json; the table goes into docs/norms.md.
 Every run sees the same number of images. The learning rate goes with the square root of the batch,
 as Adam wants it (https://arxiv.org/abs/2205.10287), the schedule is the same fraction by fraction,
 and nothing else is tuned. The backbone has GN in all runs: the pyramid's norm is the only one that
-sees the batch.
+sees the batch. On blood cells (FOLDER/bccd in COCO's layout) the backbone is the frozen one of
+`studies.bccd`; those runs are there for `studies.robustness`, and their record is
+docs/norms/runs_bccd.json.
 """
 
 import argparse
@@ -23,7 +26,9 @@ from pathlib import Path
 
 from dev.sections import write_section
 from quickstart.data.scenes import GENERATOR_VERSION
-from studies import Record, Run, exit_status
+from quickstart.settings import CHANNELS
+from studies import Record, Run, exit_status, train_all
+from studies.bccd import data_folder
 from studies.plot import plot_rows
 from studies.program import REPOSITORY, make_page, train_and_report
 from studies.summary import collect, format_grid
@@ -31,16 +36,16 @@ from studies.summary import collect, format_grid
 CONFIG = "configs/quickstart/fcos_pconv_ibn_gn.py"
 BATCHES = (16, 4, 2, 1)
 BASE_BATCH, BASE_RATE = 16, 1e-3  # of the quick start
-# The name for `norm`, the processes, and the smallest batch: at least an image per process, and
-# on the coarsest level, of one position here, a norm per level needs two images for a variance.
-NORMS: dict[str, tuple[str, int, int]] = {
-    "none": ("null", 1, 1),
-    "GN": ("GN", 1, 1),
-    "BN per level": ("LevelBN", 1, 2),
-    "iBN": ("BN", 1, 1),
-    "iBN, two processes": ("SyncBN", 2, 2),
-    "BCN": ("BCN", 1, 1),
-    "half instance norm": ("InstanceBN", 1, 1),
+BCCD_CONFIG, BCCD_BATCH, BCCD_ITERATIONS = "configs/bccd/fcos_sepc.py", 4, 400
+# The name for `norm`, and the processes; the smallest batch is an image for each.
+NORMS: dict[str, tuple[str, int]] = {
+    "none": ("null", 1),
+    "GN": ("GN", 1),
+    "BN per level": ("LevelBN", 1),
+    "iBN": ("BN", 1),
+    "iBN, two processes": ("SyncBN", 2),
+    "BCN": ("BCN", 1),
+    "half instance norm": ("InstanceBN", 1),
 }
 
 
@@ -48,12 +53,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--data", choices=("shapes", "bccd"), default="shapes")
     parser.add_argument("--norms", nargs="+", choices=NORMS, default=list(NORMS))
     parser.add_argument("--batches", nargs="+", type=int, choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--images", type=int, default=10000, help="seen in a run (10000)")
-    parser.add_argument("--train-images", type=int, default=4000)
-    parser.add_argument("--val-images", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=9600, help="seen in a run (9600)")
+    parser.add_argument("--train-images", type=int, default=3000)
+    parser.add_argument("--val-images", type=int, default=500)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/norms"))
     parser.add_argument("--docs", type=Path, default=REPOSITORY / "docs", help="folder of norms.md")
@@ -73,19 +79,23 @@ def labels(norm: str, batch: int) -> dict[str, str]:
 
 def runs(args: argparse.Namespace) -> list[Run]:
     """List the runs by seed, then from the largest batch on: each seed gives a whole table."""
+    if args.data == "bccd":
+        return [make_bccd_run(norm, seed) for seed in args.seeds for norm in args.norms]
     return [
         make_run(norm, batch, seed, images=args.images)
         for seed in args.seeds
         for batch in args.batches
         for norm in args.norms
-        if batch >= NORMS[norm][2]
+        if batch >= NORMS[norm][1]
     ]
 
 
 def make_run(norm: str, batch: int, seed: int, *, images: int) -> Run:
-    name, processes, _ = NORMS[norm]
+    """Make a run on generated images, of which it sees so many."""
+    name, processes = NORMS[norm]
     iterations = images // batch
     overrides = (
+        f"model.backbone.out_channels={CHANNELS}",
         f"+model.head.trunk.norm={name}",
         f"dataloader.train.total_batch_size={batch}",
         f"optimizer.lr={BASE_RATE * (batch / BASE_BATCH) ** 0.5:.7f}",
@@ -97,6 +107,21 @@ def make_run(norm: str, batch: int, seed: int, *, images: int) -> Run:
     return Run(labels(norm, batch), CONFIG, seed, overrides, processes)
 
 
+def make_bccd_run(norm: str, seed: int) -> Run:
+    """Make a run on blood cells."""
+    name, processes = NORMS[norm]
+    overrides = (
+        "model.head.trunk.variant=pconv_ibn",
+        f"+model.head.trunk.norm={name}",
+        f"train.max_iter={BCCD_ITERATIONS}",
+        f"train.eval_period={BCCD_ITERATIONS}",
+        "train.checkpointer.max_to_keep=1",
+    )
+    return Run(
+        {"data": "bccd", **labels(norm, BCCD_BATCH)}, BCCD_CONFIG, seed, overrides, processes
+    )
+
+
 def table(record: Record) -> str:
     """Format a row per norm, a column per batch: AP, mean and standard deviation over the seeds."""
     return format_grid(
@@ -106,7 +131,7 @@ def table(record: Record) -> str:
         head="norm, batch of",
         labels_of=lambda norm, batch: labels(norm, int(batch)),
         missing=lambda norm, batch: (
-            "not trained" if int(batch) >= NORMS[norm][2] else "not possible"
+            "not trained" if int(batch) >= NORMS[norm][1] else "not possible"
         ),
     )
 
@@ -131,13 +156,18 @@ def report(args: argparse.Namespace, record: Record) -> None:
 
 
 def study(args: argparse.Namespace) -> None:
+    output = args.output.expanduser().resolve()
+    if args.data == "bccd":
+        record = Record(args.docs / "norms" / "runs_bccd.json", {"iterations": BCCD_ITERATIONS})
+        folders = dict(repository=REPOSITORY, data=data_folder(), output=output)
+        train_all(runs(args), record, **folders, workers=args.workers)
+        return
     images = {"train_images": args.train_images, "val_images": args.val_images}
     setting = {"images": args.images, **images, "generator": GENERATOR_VERSION}
     record = Record(args.docs / "norms" / "runs.json", setting)
     if args.report:
         report(args, record)
         return
-    output = args.output.expanduser().resolve()
     settings = dict(output=output, images=images, workers=args.workers)
     train_and_report(runs(args), record, lambda: report(args, record), **settings)
 

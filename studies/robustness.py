@@ -4,11 +4,12 @@
     python -m studies.norms --batches 16                  # trains the detectors
     python -m studies.robustness                          # hours: all corruptions and severities
     python -m studies.robustness --severities 3 --seeds 1 # less of it
+    python -m studies.robustness --data bccd              # those of `studies.norms --data bccd`
     python -m studies.robustness --report                 # the table of what there is
 
 It can be stopped at any time, and the same command goes on. The detectors are those that
 `studies.norms` has left in its folder of output. The table goes into docs/robustness.md, all
-evaluations into docs/norms/robustness.json. GN has no running statistics that alpha-BN could mix.
+evaluations into docs/norms/robustness.json or robustness_bccd.json. GN has no running statistics that alpha-BN could mix.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from sepc.files import atomic_write
 from sepc.robustness import SEVERITIES
 from sepc.robustness.record import RobustnessRecord
 from studies import Run, exit_status
-from studies.norms import make_run
+from studies.bccd import data_folder
+from studies.norms import make_bccd_run, make_run
 from studies.program import REPOSITORY, make_page
 from studies.summary import markdown_table, mean_and_spread
 
@@ -37,6 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--data", choices=("shapes", "bccd"), default="shapes")
     parser.add_argument("--norms", nargs="+", choices=NORMS, default=list(NORMS))
     parser.add_argument("--batch", type=int, default=16, help="of the training (16)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
@@ -62,12 +65,15 @@ def folder_of(args: argparse.Namespace, run: Run, alpha: float | None) -> Path:
 
 
 def run_of(args: argparse.Namespace, norm: str, seed: int) -> Run:
-    return make_run(norm, args.batch, seed, images=10000)
+    if args.data == "bccd":
+        return make_bccd_run(norm, seed)
+    return make_run(norm, args.batch, seed, images=9600)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Run tools/robustness.py on every detector; it knows what is done."""
-    environment = {**os.environ, "DETECTRON2_DATASETS": str(args.trained.resolve() / "data")}
+    data = data_folder() if args.data == "bccd" else args.trained.resolve() / "data"
+    environment = {**os.environ, "DETECTRON2_DATASETS": str(data)}
     for seed in args.seeds:
         for name, norm, alpha in rows(args):
             run = run_of(args, norm, seed)
@@ -110,9 +116,10 @@ def report(args: argparse.Namespace) -> None:
         print("nothing is finished yet")
         return
     table = markdown_table(["norm", f"P ({METRIC}, clean)", "mPC", "rPC, %", "seeds"], cells)
-    make_page(args.docs / "robustness.md", "Robustness", ("study",))
-    write_section(args.docs / "robustness.md", "study", table)
-    with atomic_write(args.docs / "norms" / "robustness.json") as partial:
+    suffix = "" if args.data == "shapes" else f"_{args.data}"
+    make_page(args.docs / "robustness.md", "Robustness", ("study", "study_bccd"))
+    write_section(args.docs / "robustness.md", f"study{suffix}", table)
+    with atomic_write(args.docs / "norms" / f"robustness{suffix}.json") as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(table)
 
