@@ -9,7 +9,8 @@
 
 It can be stopped at any time, and the same command goes on. The detectors are those that
 `studies.norms` has left in its folder of output. The table goes into docs/robustness.md, all
-evaluations into docs/norms/robustness.json or robustness_bccd.json. GN has no running statistics that alpha-BN could mix.
+evaluations into docs/norms/robustness.json or robustness_bccd.json. GN has no running statistics
+that alpha-BN could mix.
 """
 
 import argparse
