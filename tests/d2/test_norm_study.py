@@ -14,16 +14,24 @@ from .helpers import ROOT
 
 def test_runs_see_the_same_images_at_rates_of_their_batch():
     runs = tool.runs(tool.parse_args([]))
-    assert len({run.name for run in runs}) == len(runs) == 3 * (5 * 4 + 2 * 3)
+    assert len({run.name for run in runs}) == len(runs) == 3 * (6 * 4 + 3)
     rates = {}
     once = {run.overrides: run for run in runs}  # seeds differ in nothing that a config says
     for run in once.values():
         cfg = load_config(str(ROOT / run.config), list(run.overrides))
         batch = cfg.dataloader.train.total_batch_size
-        assert cfg.train.max_iter * batch == 10000
+        assert cfg.train.max_iter * batch == 9600
         assert batch % run.processes == 0
         rates[batch] = cfg.optimizer.lr
     assert rates == pytest.approx({16: 1e-3, 4: 5e-4, 2: 3.536e-4, 1: 2.5e-4}, rel=1e-3)
+
+
+def test_runs_on_blood_cells_take_their_norm():
+    runs = tool.runs(tool.parse_args(["--data", "bccd", "--seeds", "1"]))
+    trunks = [load_config(str(ROOT / run.config), run.overrides).model.head.trunk for run in runs]
+    assert {trunk.variant for trunk in trunks} == {"pconv_ibn"}
+    found = ["null" if trunk.norm is None else trunk.norm for trunk in trunks]
+    assert found == [name for name, _ in tool.NORMS.values()]
 
 
 def test_only_the_pyramids_norm_sees_the_batch():
