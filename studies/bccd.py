@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train on real images, BCCD's blood cells: four heads on one frozen backbone.
+"""Train on real images, BCCD's blood cells: five heads on one frozen backbone.
 
     DETECTRON2_DATASETS=FOLDER python -m studies.bccd   # FOLDER/bccd in COCO's layout; 1 to 2 hours
     python -m studies.bccd --report                     # the tables of what there is
@@ -21,7 +21,8 @@ from studies.program import REPOSITORY, make_page
 from studies.record import METRICS
 from studies.summary import collect, format_table
 
-HEADS = ("plain_gn", "pconv_ibn", "sepc_lite", "sepc")
+HEADS = ("plain_gn", "towers_ibn", "pconv_ibn", "sepc_lite", "sepc")
+TOWERS = {"plain_gn": (), "towers_ibn": ("model.head.trunk.norm=BN",)}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -61,10 +62,10 @@ def runs(args: argparse.Namespace) -> list[Run]:
     return [
         Run(
             labels_of(head),
-            f"configs/bccd/fcos_{'towers' if head == 'plain_gn' else 'sepc'}.py",
+            f"configs/bccd/fcos_{'towers' if head in TOWERS else 'sepc'}.py",
             seed,
             (
-                *([] if head == "plain_gn" else [f"model.head.trunk.variant={head}"]),
+                *TOWERS.get(head, (f"model.head.trunk.variant={head}",)),
                 f"train.max_iter={args.iterations}",
                 f"train.eval_period={args.iterations}",
                 "train.checkpointer.max_to_keep=1",

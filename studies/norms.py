@@ -26,7 +26,7 @@ from pathlib import Path
 
 from dev.sections import write_section
 from quickstart.data.scenes import GENERATOR_VERSION
-from quickstart.settings import CHANNELS
+from quickstart.settings import CHANNELS, ITERATIONS
 from studies import Record, Run, exit_status, train_all
 from studies.bccd import data_folder
 from studies.plot import plot_rows
@@ -36,6 +36,7 @@ from studies.summary import collect, format_grid
 CONFIG = "configs/quickstart/fcos_pconv_ibn_gn.py"
 BATCHES = (16, 4, 2, 1)
 BASE_BATCH, BASE_RATE = 16, 1e-3  # of the quick start
+IMAGES = BASE_BATCH * ITERATIONS
 BCCD_CONFIG, BCCD_BATCH, BCCD_ITERATIONS = "configs/bccd/fcos_sepc.py", 4, 400
 # The name for `norm`, and the processes; the smallest batch is an image for each.
 NORMS: dict[str, tuple[str, int]] = {
@@ -57,7 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--norms", nargs="+", choices=NORMS, default=list(NORMS))
     parser.add_argument("--batches", nargs="+", type=int, choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--images", type=int, default=9600, help="seen in a run (9600)")
+    parser.add_argument("--images", type=int, default=IMAGES, help=f"seen in a run ({IMAGES})")
     parser.add_argument("--train-images", type=int, default=3000)
     parser.add_argument("--val-images", type=int, default=500)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")

@@ -27,7 +27,7 @@ from sepc.robustness import SEVERITIES
 from sepc.robustness.record import RobustnessRecord
 from studies import Run, exit_status
 from studies.bccd import data_folder
-from studies.norms import make_bccd_run, make_run
+from studies.norms import IMAGES, make_bccd_run, make_run
 from studies.program import REPOSITORY, make_page
 from studies.summary import markdown_table, mean_and_spread
 
@@ -68,7 +68,7 @@ def folder_of(args: argparse.Namespace, run: Run, alpha: float | None) -> Path:
 def run_of(args: argparse.Namespace, norm: str, seed: int) -> Run:
     if args.data == "bccd":
         return make_bccd_run(norm, seed)
-    return make_run(norm, args.batch, seed, images=9600)
+    return make_run(norm, args.batch, seed, images=IMAGES)
 
 
 def evaluate(args: argparse.Namespace) -> None:

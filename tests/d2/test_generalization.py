@@ -11,7 +11,7 @@ from .helpers import ROOT
 
 
 @pytest.mark.parametrize(
-    ("study", "count"), [(generalization, 2 * 4 * 2), (bccd, 4 * 2)], ids=["generalization", "bccd"]
+    ("study", "count"), [(generalization, 2 * 4 * 2), (bccd, 5 * 2)], ids=["generalization", "bccd"]
 )
 def test_every_run_has_a_config_that_takes_its_overrides(study, count):
     runs = study.runs(study.parse_args([]))
