@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from ...files import errors_named, lock_folder, remove_partial_files
+from ...inference import has_fast_bfloat16
 from ...layers import EstimatedBatchNorm2d, LevelBatchNorm, PyramidNorm, SyncBatchNorm2d
 from .data_stream import build_train_loader
 
@@ -76,21 +77,13 @@ def amp_dtype(cfg: DictConfig, *, evaluation: bool = False) -> torch.dtype | Non
 
 
 def warn_slow_bfloat16(cfg: DictConfig) -> None:
-    """Warn in one line where mixed precision is on and the CPU has no units for bfloat16.
-
-    There PyTorch's kernels for it are no vectorized ones: a trunk takes nine times as long or more.
-    """
+    """Warn in one line where mixed precision is on and the CPU has no units for bfloat16."""
     wanted = amp_dtype(cfg) or amp_dtype(cfg, evaluation=True)
     if wanted and torch.device(cfg.train.device).type == "cpu" and not has_fast_bfloat16():
         logger.warning(
             "this CPU computes in bfloat16 far slower than in float32: train.amp.enabled=False and "
             "train.amp.evaluate=False are faster"
         )
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether oneDNN computes in bfloat16 on this CPU: it wants AVX-512 on x86."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def memory_layout(cfg: DictConfig) -> torch.memory_format:
