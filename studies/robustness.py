@@ -45,6 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16, help="of the training (16)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--severities", nargs="+", type=int, choices=SEVERITIES, default=SEVERITIES)
+    parser.add_argument("--corruptions", nargs="+", default=[], help="in place of all")
     parser.add_argument("--alpha", type=float, default=0.5, help="share of old statistics (0.5)")
     parser.add_argument("--trained", type=Path, default=Path("output/norms"), help="of the norms")
     parser.add_argument("--docs", type=Path, default=REPOSITORY / "docs")
@@ -89,6 +90,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 *("--config-file", str(trained / "config.yaml")),
                 *("--output", str(folder_of(args, run, alpha))),
                 *("--severities", *map(str, args.severities)),
+                *(("--corruptions", *args.corruptions) if args.corruptions else ()),
                 *(("--alpha", str(alpha)) if alpha is not None else ()),
             ]
             done = subprocess.run(command, env=environment, check=False)
