@@ -356,3 +356,13 @@ def test_relu_of_a_norm():
         features = make_pyramid(SIZES, 32)
         expected = [F.relu(x) for x in copy.deepcopy(norm)(features)]
         torch.testing.assert_close(norm(features, relu=True), expected)
+
+
+@pytest.mark.parametrize("channels", [8, 32, 64])
+def test_statistics_of_bcn_matter_at_any_width(channels):
+    """A group norm of single channels behind the BN would undo whatever its statistics are."""
+    norm = make_norm("BCN", channels).eval()
+    x = torch.randn(1, channels, 4, 4)
+    before = norm(x)
+    norm.batch.running_var.copy_(torch.rand(channels) + 0.1)
+    assert not torch.allclose(norm(x), before, atol=0.1)

@@ -88,12 +88,14 @@ class BatchChannelNorm(nn.Module):
 
     Args:
         num_channels: a multiple of ``num_groups``.
+        num_groups: of the group norm; None for 32, or fewer of two channels each. A group of one
+            channel would undo what the BN does.
     """
 
-    def __init__(self, num_channels: int, num_groups: int = 32) -> None:
+    def __init__(self, num_channels: int, num_groups: int | None = None) -> None:
         super().__init__()
         self.batch = EstimatedBatchNorm2d(num_channels)
-        self.channel = nn.GroupNorm(num_groups, num_channels)
+        self.channel = _group_norm(num_channels, num_groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize (N, C, H, W)."""
@@ -152,9 +154,9 @@ class LevelBatchNorm(nn.ModuleList):
         super().__init__(norms)
 
 
-def _group_norm(channels: int) -> nn.GroupNorm:
+def _group_norm(channels: int, groups: int | None = None) -> nn.GroupNorm:
     """32 groups, or fewer of two channels each: with one channel each it were instance norm."""
-    return nn.GroupNorm(min(32, channels // 2), channels)
+    return nn.GroupNorm(min(32, channels // 2) if groups is None else groups, channels)
 
 
 NORMS: dict[str, NormFactory] = {
@@ -175,10 +177,9 @@ def make_norm(
 
     Args:
         norm: "BN", "SyncBN" (over all processes), "FrozenBN", "GN" (32 groups, but at least two
-            channels in each), "BCN" (32 groups), "InstanceBN" (half of the channels each),
-            "LevelBN" (a BN per level), a callable from
-            channels to a module, or None or "" for none. With :mod:`sepc.d2`, Detectron2's
-            "naiveSyncBN" and "naiveSyncBN_N" as well.
+            channels in each), "BCN" (groups as "GN"), "InstanceBN" (half of the channels each),
+            "LevelBN" (a BN per level), a callable from channels to a module, or None or "" for
+            none. With :mod:`sepc.d2`, Detectron2's "naiveSyncBN" and "naiveSyncBN_N" as well.
         channels: number of channels to normalize.
         num_levels: L, for "LevelBN".
 
