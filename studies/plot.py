@@ -67,7 +67,7 @@ def plot_differences(
     Raises:
         ImportError: matplotlib is not installed.
     """
-    figure = new_figure(figsize=(1.0 + 3.4 * len(panels), 3.6))
+    figure = new_figure(figsize=(max(1.0 + 3.4 * len(panels), 6.0), 3.6))
     names = dict.fromkeys(name for lines in panels.values() for name in lines)
     colors = {name: f"C{i}" for i, name in enumerate(names)}
     for axes, (panel, lines) in zip(
