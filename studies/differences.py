@@ -17,6 +17,8 @@ from .summary import markdown_table, mean_and_spread
 #: The steps from the plain head to SEPC, one part at a time, and the whole way.
 STEPS = (
     ("towers_ibn", "plain_gn"),
+    ("shared_ibn", "towers_ibn"),
+    ("pconv_ibn", "shared_ibn"),
     ("pconv_ibn", "plain_gn"),
     ("sepc_lite", "pconv_ibn"),
     ("sepc", "sepc_lite"),
