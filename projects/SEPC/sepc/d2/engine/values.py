@@ -1,9 +1,8 @@
 """Table of the values of a config that can be checked before anything is built."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -94,7 +93,7 @@ PERIOD = _whole(1)
 PERIOD_OR_OFF = _whole(0)
 SEED = _whole(-(2**31), 2**31)  # negative: a new one each time
 SWITCH = _instance("true or false", bool)
-SWITCH_OR_NONE = dataclasses.replace(SWITCH, expected="true, false or null", optional=True)
+SWITCH_OR_NONE = replace(SWITCH, expected="true, false or null", optional=True)
 TEXT = _instance("text", str)
 POSITIVE = _real("above 0", lambda x: x > 0)
 NORM = _real("above 0", lambda x: x > 0, finite=False)
