@@ -116,12 +116,19 @@ def test_quantize(onnx_file, four_images, tmp_path, capsys):
 def test_precision_table(run, onnx_file, tmp_path, capsys, monkeypatch):
     config, weights = run
     source = onnx_file("retinanet")[0]  # exported once for all tests
-    monkeypatch.setattr(precisions, "export", lambda cfg, w, out, **_: shutil.copy(source, out))
+
+    def export(cfg, weights, out, *, format):
+        if format == "onnx":
+            return shutil.copy(source, out)
+        return original(cfg, weights, out, format=format)
+
+    original = precisions.export
+    monkeypatch.setattr(precisions, "export", export)
     (tmp_path / "out").mkdir()
     assert precisions.main([*config, "--weights", weights, str(tmp_path / "out")]) == 0
     table = capsys.readouterr().out.partition("| precision |")[2].splitlines()[2:]
     rows = {row.split("|")[1].strip(): float(row.split("|")[3]) for row in table}
-    assert list(rows) == [
+    expected = [
         "float32, PyTorch",
         "bfloat16, PyTorch",
         "float32, ONNX",
@@ -129,6 +136,9 @@ def test_precision_table(run, onnx_file, tmp_path, capsys, monkeypatch):
         "int8-dynamic, ONNX",
         "int8-static, ONNX",
     ]
+    if all(map(importlib.util.find_spec, ("openvino", "nncf"))):
+        expected += ["float32, OpenVINO", "int8-static, OpenVINO"]
+    assert list(rows) == expected
     assert rows["float32, ONNX"] == pytest.approx(rows["float32, PyTorch"], abs=0.1)
     assert min(rows.values()) > 0.5 * rows["float32, PyTorch"]
 
