@@ -8,21 +8,22 @@ from quickstart.data.coco_folder import write_dataset
 from sepc.d2.datasets import register_coco_folder
 from sepc.d2.engine import load_config
 from studies import ablation as tool
+from studies import neighbors
 from studies.breakdown import Breakdown
 from studies.timing import ratio, time_steps
 
 from .helpers import ROOT
 
 
-@pytest.mark.parametrize("study", ["detectors", "neighbors"])
-def test_every_run_has_a_config_that_takes_its_overrides(study):
-    runs = tool.runs(tool.parse_args(["--study", study, "--seeds", "1"]))
+@pytest.mark.parametrize(("study", "iterations"), [(tool, 1200), (neighbors, 600)])
+def test_every_run_has_a_config_that_takes_its_overrides(study, iterations):
+    runs = study.runs(study.parse_args(["--seeds", "1"]))
     assert len({run.name for run in runs}) == len(runs) > 3
     models = []
     for run in runs:
         cfg = load_config(str(ROOT / run.config), run.overrides)
         models.append(str(cfg.model))
-        assert cfg.train.max_iter == 600 and cfg.model.backbone.out_channels == 32
+        assert cfg.train.max_iter == iterations and cfg.model.backbone.out_channels == 32
     assert len(set(models)) == len(runs), "two runs are the same"
 
 

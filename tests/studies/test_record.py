@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from studies import Record, Run, ablation
+from studies import Record, Run, ablation, neighbors
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -61,21 +61,12 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     assert list(json.loads(path.read_text())["runs"]) == ["fcos-sepc-seed1"]
 
 
-@pytest.mark.parametrize("flags", [[], ["--study", "neighbors"]])
-def test_the_ablation_goes_on_from_the_record_of_this_repository(flags):
-    """What is recorded is not trained again."""
-    path = DOCS / "evidence" / "runs.json"
+@pytest.mark.parametrize(("study", "name"), [(ablation, "runs"), (neighbors, "neighbors")])
+def test_a_study_goes_on_from_the_record_of_this_repository(study, name):
+    """What is recorded is not trained again, and every run of the record can be made again."""
+    path = DOCS / "evidence" / f"{name}.json"
     content = json.loads(path.read_text())
     record = Record(path, content["setting"])
-    runs = ablation.runs(ablation.parse_args(flags))
+    runs = study.runs(study.parse_args([]))
     assert any(run in record for run in runs)  # an error where a run is not what it was
-
-
-def test_the_ablation_has_each_run_of_its_record():
-    content = json.loads((DOCS / "evidence" / "runs.json").read_text())
-    runs = [run for study in ("detectors", "neighbors") for run in runs_of(study)]
     assert content["runs"].keys() <= {run.name for run in runs}
-
-
-def runs_of(study):
-    return ablation.runs(ablation.parse_args(["--study", study]))
