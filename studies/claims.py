@@ -191,7 +191,7 @@ def draw_trained(runs: Mapping[str, Similarities], path: Path) -> None:
         axes.set_xticks(range(len(places)), places, rotation=30, fontsize=8)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("similarity")
-    panels[0].legend(fontsize=8)
+    panels[-1].legend(fontsize=7, loc="lower right")  # lines rise to the right
     save(figure, path)
 
 
