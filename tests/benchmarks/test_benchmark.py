@@ -105,3 +105,27 @@ def test_runtimes(part, monkeypatch, tmp_path, capsys):
     assert out.with_suffix(".md").read_text().count("\n| ") == len(rows) + 1
     printed = capsys.readouterr().out
     assert ("left out: openvino" in printed) == (importlib.util.find_spec("nncf") is None)
+
+
+@pytest.mark.slow
+def test_all_for_a_gpu(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    from benchmarks import gpu
+
+    runs = ["trunk_batch_1", "trunk_training"]
+    if importlib.util.find_spec("detectron2"):
+        runs.append("detectors_batch_1")
+    options = ["--device", "cpu", "--dtype", "bfloat16", "--smoke", "--out", str(tmp_path / "gpu")]
+    for _ in range(2):  # the second time nothing is measured again
+        assert gpu.main([*options, "--runs", *runs]) == 0
+    page = (tmp_path / "gpu_smoke" / "gpu.md").read_text()
+    assert page.count("## ") == len(runs) and page.count("| 64x64 |") > 8 * len(runs) - 8
+    assert capsys.readouterr().out.count("done before") == len(runs)
+
+
+def test_without_a_gpu_it_says_so(monkeypatch, capsys):
+    from benchmarks import gpu
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main([]) == 2
+    assert "expected a CUDA device" in capsys.readouterr().err
