@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from studies import Record, Run, ablation, neighbors
+from studies import Record, Run, ablation, bccd, neighbors
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -61,7 +61,9 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     assert list(json.loads(path.read_text())["runs"]) == ["fcos-sepc-seed1"]
 
 
-@pytest.mark.parametrize(("study", "name"), [(ablation, "runs"), (neighbors, "neighbors")])
+@pytest.mark.parametrize(
+    ("study", "name"), [(ablation, "runs"), (neighbors, "neighbors"), (bccd, "bccd")]
+)
 def test_a_study_goes_on_from_the_record_of_this_repository(study, name):
     """What is recorded is not trained again, and every run of the record can be made again."""
     path = DOCS / "evidence" / f"{name}.json"
