@@ -79,3 +79,21 @@ def test_templates_for_issues_have_a_name_and_a_purpose(path):
     _, head, body = path.read_text(encoding="utf-8").split("---\n", maxsplit=2)
     assert set(yaml.safe_load(head)) == {"name", "about"}
     assert body.strip()
+
+
+def test_nothing_imports_the_folder_of_tools():
+    """Upstream's Detectron2 installs a package of that name, which would be found in its place."""
+    folders = (
+        "benchmarks",
+        "dev",
+        "examples",
+        "projects",
+        "quickstart",
+        "studies",
+        "tests",
+        "tools",
+    )
+    imports = re.compile(r"^\s*(from|import) tools\b", re.MULTILINE)
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 100
+    assert [str(file) for file in files if imports.search(file.read_text(encoding="utf-8"))] == []

@@ -8,10 +8,10 @@ from detectron2.data import DatasetCatalog
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
+from sepc.commands import robustness as tool
 from sepc.d2.robustness import Corruption, corrupted, measure_robustness
 from sepc.export.preprocess import read_image
 from sepc.robustness import corrupt
-from tools import robustness as tool
 
 from .helpers import tiny_config
 
