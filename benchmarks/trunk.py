@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import platform
 import statistics
@@ -33,7 +32,7 @@ from torch.utils._pytree import tree_leaves
 import sepc
 
 from .reference import ReferenceTrunk
-from .report import format_table, plot
+from .report import format_table, plot, write_report
 
 VARIANTS = ["pconv", "pconv_ibn", "sepc_lite", "sepc"]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -62,11 +61,9 @@ def main() -> int:
         rows += measure_setting(args, {**settings, **change})
     report = {"machine": describe_machine(args), "command": " ".join(sys.argv[1:]), "rows": rows}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.with_suffix(".json").write_text(json.dumps(report, indent=1))
-    table = format_table(report)
-    args.out.with_suffix(".md").write_text(table)
     plot(report, args.out.with_suffix(".png"))
-    print(f"\n{table}\nwritten: {args.out.with_suffix('')}.json, .md, .png")
+    write_report(args.out, report, format_table(report))
+    print(f"and {args.out.with_suffix('.png')}")
     return 0
 
 

@@ -36,6 +36,7 @@ from studies.differences import report_differences
 from studies.plot import plot_rows
 from studies.program import REPOSITORY, make_page, train_and_report
 from studies.record import METRICS
+from studies.run import training_overrides
 from studies.summary import collect, format_grid, format_table
 
 IN_PLOTS = ("AP", "APs", "APm", "APl")
@@ -90,16 +91,6 @@ def config_of_head(detector: str, head: str, channels: int) -> tuple[str, tuple[
     else:
         config, overrides = config_of(detector, head)
     return config, (*overrides, f"model.backbone.out_channels={channels}")
-
-
-def training_overrides(iterations: int) -> tuple[str, ...]:
-    """Overrides of a run that is evaluated once, at its end."""
-    return (
-        f"train.max_iter={iterations}",
-        f"train.eval_period={iterations}",
-        "train.checkpointer.period=250",
-        "train.checkpointer.max_to_keep=1",
-    )
 
 
 def runs(args: argparse.Namespace) -> list[Run]:

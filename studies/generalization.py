@@ -24,6 +24,7 @@ from studies import Record, Run, exit_status, train_all
 from studies.breakdown import Breakdown, add_breakdowns
 from studies.differences import groups_table
 from studies.program import REPOSITORY, make_page
+from studies.run import training_overrides
 
 PYRAMIDS = {"feature_pyramid": "fcos", "image_pyramid": "fcos_image_pyramid"}
 HEADS = ("plain_gn", "pconv_ibn", "sepc_lite", "sepc")
@@ -69,10 +70,7 @@ def run_of(args: argparse.Namespace, pyramid: str, head: str, seed: int) -> Run:
         f"model.backbone.out_channels={CHANNELS}",
         f"dataloader.train.total_batch_size={BATCH}",
         "dataloader.test.dataset.names=shapes_wide_val",
-        f"train.max_iter={args.iterations}",
-        f"train.eval_period={args.iterations}",
-        "train.checkpointer.period=250",
-        "train.checkpointer.max_to_keep=1",
+        *training_overrides(args.iterations),
     )
     config = f"configs/quickstart/{PYRAMIDS[pyramid]}_{'towers' if plain else 'sepc'}.py"
     return Run(labels_of(head, pyramid), config, seed, overrides)

@@ -19,9 +19,10 @@ from dev.sections import write_section
 from quickstart.data.scenes import GENERATOR_VERSION
 from quickstart.settings import CHANNELS, ITERATIONS
 from studies import Record, Run, exit_status
-from studies.ablation import HEADS, config_of_head, labels_of, training_overrides
+from studies.ablation import HEADS, config_of_head, labels_of
 from studies.program import REPOSITORY, make_page, train_and_report
 from studies.record import METRICS
+from studies.run import training_overrides
 from studies.summary import collect, format_table
 
 NEIGHBORS = ("rcnet", "dyhead", "sampling_free", "denoising")
@@ -75,8 +76,14 @@ def study(args: argparse.Namespace) -> None:
     if args.report:
         report(args, record)
         return
-    settings = dict(output=args.output.expanduser().resolve(), images=IMAGES, workers=args.workers)
-    train_and_report(runs(args), record, lambda: report(args, record), **settings)
+    train_and_report(
+        runs(args),
+        record,
+        lambda: report(args, record),
+        output=args.output.expanduser().resolve(),
+        images=IMAGES,
+        workers=args.workers,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,3 +34,13 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         fields = dataclasses.asdict(self)
         return {**fields, "labels": dict(self.labels), "overrides": list(self.overrides)}
+
+
+def training_overrides(iterations: int) -> tuple[str, ...]:
+    """Overrides of a run that is evaluated once, at its end."""
+    return (
+        f"train.max_iter={iterations}",
+        f"train.eval_period={iterations}",
+        "train.checkpointer.period=250",
+        "train.checkpointer.max_to_keep=1",
+    )
