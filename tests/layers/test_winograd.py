@@ -73,6 +73,7 @@ def test_pays_for_wide_maps_on_a_cpu():
     assert not winograd_pays([], wanted())
     assert winograd_pays(maps, wanted())
     assert not winograd_pays(maps, nn.Conv2d(**CONV)), "nobody has asked for it"
+    assert not winograd_pays(maps, SharedConv(128, 128).requires_grad_(False).same)
     assert not winograd_pays(maps, use_winograd(wanted(), False))
     assert not winograd_pays(maps[1:], wanted())
     with torch.autocast("cpu", torch.bfloat16):
@@ -107,39 +108,78 @@ class _OneLevel(nn.Module):
         return self.conv([x])[0]
 
 
-def test_gradients_are_those_of_the_convolution():
-    """It is for inference: whoever asks for a gradient gets the ordinary convolution."""
-    maps = make_pyramid([(32, 32), (16, 16)], 128)
-    assert not winograd_pays(maps, use_winograd(nn.Conv2d(**CONV)))
+@pytest.mark.parametrize("group", [1, 5, 128])
+def test_gradients_are_those_of_the_convolution(monkeypatch, group):
+    monkeypatch.setattr(winograd, "_GROUP", group)
+    weight, bias = (x.requires_grad_() for x in kernel_of(4, 6))
+    maps = [x.requires_grad_() for x in make_pyramid(SIZES, 4, dtype=torch.float64)]
+    sources = [weight, bias, *maps]
+    expected = [F.conv2d(x, weight, bias, padding=1) for x in maps]
+    grads = [torch.randn_like(y) for y in expected]
+    grads[0] = grads[0].to(memory_format=torch.channels_last)
+    found = torch.autograd.grad(conv3x3_by_winograd(maps, weight, bias), sources, grads)
+    torch.testing.assert_close(found, torch.autograd.grad(expected, sources, grads))
+
+
+def test_gradients_that_nobody_asks_for():
+    weight, bias = kernel_of(4, 6)
+    maps = make_pyramid(SIZES, 4, dtype=torch.float64)
+    for wanted in (weight, bias, maps[1]):
+        wanted.requires_grad_()
+        outputs = conv3x3_by_winograd(maps, weight, bias)
+        expected = [F.conv2d(x, weight, bias, padding=1) for x in maps]
+        (found,) = torch.autograd.grad(outputs[1].sum(), wanted)
+        torch.testing.assert_close(found, *torch.autograd.grad(expected[1].sum(), wanted))
+        wanted.requires_grad_(False)
+
+
+def test_training_goes_so_by_itself():
+    conv, maps = SharedConv(128, 128), make_pyramid([(32, 32), (16, 16)], 128)
+    assert winograd_pays(maps, conv.same)
     with torch.no_grad():
-        assert winograd_pays(maps, use_winograd(nn.Conv2d(**CONV)))
-    maps[1].requires_grad_()
-    assert not winograd_pays(maps, wanted())
-    conv = use_winograd(SharedConv(128, 128).requires_grad_(False))
-    outputs = conv(maps)
-    assert outputs[0].grad_fn is None and outputs[1].grad_fn is not None
-    outputs[1].sum().backward()
-    expected = maps[1].detach().requires_grad_()
-    F.conv2d(expected, conv.same.weight, conv.same.bias, padding=1).sum().backward()
-    torch.testing.assert_close(maps[1].grad, expected.grad)
+        assert not winograd_pays(maps, conv.same)
+    assert not winograd_pays(maps, use_winograd(conv, False).same)
+    assert not winograd_pays(maps, nn.Conv2d(**CONV)), "its hooks would not be called"
 
 
-@pytest.mark.parametrize("variant", ["pconv", "pconv_ibn", "sepc_lite", "sepc"])
-def test_trunk_is_the_same_with_and_without(monkeypatch, variant):
+@pytest.mark.parametrize("variant", ["pconv_ibn", "sepc"])
+def test_training_step_is_the_same_with_and_without(count_calls, variant):
+    """With what is kept in place of maps, and with sums that are made in place."""
     torch.manual_seed(0)
-    trunk = keep_sizes(build_sepc(variant, 128, num_stages=1)).eval()
-    maps = make_pyramid([(40, 24), (20, 12), (10, 6)], 128)
-    calls = []
-    function = level_conv.conv3x3_by_winograd
+    trunk = keep_sizes(build_sepc(variant, 128, num_stages=2))
+    maps = [x.requires_grad_() for x in make_pyramid([(40, 24), (20, 12), (10, 6)], 128)]
+    grads = []
+    for use in (False, True):
+        outputs = [y for branch in use_winograd(trunk, use)(maps) for y in branch]
+        assert bool(count_calls) == use
+        loss = sum(y.square().mean() for y in outputs)
+        grads.append(torch.autograd.grad(loss, [*trunk.parameters(), *maps]))
+    for expected, found in zip(*grads, strict=True):
+        noise = 2e-7  # which is all that the bias before a norm has
+        assert (found - expected).abs().max() < 1e-4 * expected.abs().max() + noise
+
+
+@pytest.fixture
+def count_calls(monkeypatch):
+    """A list that grows by one with every call of Winograd's filtering."""
+    calls, function = [], level_conv.conv3x3_by_winograd
     monkeypatch.setattr(
         level_conv, "conv3x3_by_winograd", lambda *a: calls.append(1) or function(*a)
     )
+    return calls
+
+
+@pytest.mark.parametrize("variant", ["pconv", "pconv_ibn", "sepc_lite", "sepc"])
+def test_trunk_is_the_same_with_and_without(count_calls, variant):
+    torch.manual_seed(0)
+    trunk = keep_sizes(build_sepc(variant, 128, num_stages=1)).eval()
+    maps = make_pyramid([(40, 24), (20, 12), (10, 6)], 128)
     results = []
     for use in (False, True):
         use_winograd(trunk, use)
         with torch.no_grad():
             results.append([y for branch in trunk(maps) for y in branch])
-        assert bool(calls) == use
+        assert bool(count_calls) == use
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""3x3 convolution with a quarter of the multiplications, for inference with wide maps on a CPU.
+"""3x3 convolution with a quarter of the multiplications, for wide maps on a CPU.
 
 Winograd's minimal filtering F(4x4, 3x3): a tile of 6x6 cells and the kernel are transformed so that
 their 36 products, one per place, hold a tile of 4x4 results, where the definition takes 144. The
@@ -9,11 +9,12 @@ Source: Lavin and Gray, https://arxiv.org/abs/1509.09308, Sec 4. The transforms 
 -1, 1/2, -2 and infinity, after Barabasz et al., https://arxiv.org/abs/1803.10986: the error is half
 of that at the usual 0, 1, -1, 2, -2, some 4e-6 of the largest value of a map where oneDNN's
 convolution has 1e-6. Measured on one core with AVX-512 against that convolution, over a whole
-pyramid: half the time with 256 channels, two thirds with 128, no gain with 64.
+pyramid: half the time with 256 channels, two thirds with 128, no gain with 64; of both gradients,
+too.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -52,8 +53,12 @@ _TILE_OUT = [
 def use_winograd(module: nn.Module, use: bool = True) -> nn.Module:
     """Let the pyramid's convolutions within ``module`` go by Winograd's filtering where it pays.
 
-    They do not by themselves, as the result differs in the last bits: through a whole trunk of 256
-    channels by up to 1e-5 of its largest value. :func:`sepc.optimize_for_inference` turns it on.
+    By themselves they do so in training alone, as the result differs in the last bits: through a
+    whole trunk of 256 channels by up to 1e-5 of its largest value. For inference
+    :func:`sepc.optimize_for_inference` turns it on.
+
+    Args:
+        use: False for never, not in training either.
 
     Returns:
         ``module``.
@@ -66,7 +71,7 @@ def use_winograd(module: nn.Module, use: bool = True) -> nn.Module:
 
 def winograd_pays(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
     """Whether the convolution of these maps is faster so, and wanted so (:func:`use_winograd`)."""
-    if not maps or not getattr(conv, "winograd", False):
+    if not maps or not getattr(conv, "winograd", _is_training(maps, conv)):
         return False
     x, weight = maps[0], conv.weight
     c_out, c_in = weight.shape[:2]
@@ -77,12 +82,17 @@ def winograd_pays(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
         return False
     if torch.is_autocast_enabled("cpu") or _is_recorded():
         return False
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (*maps, *conv.parameters())):
-        return False
     cells = sum(x.shape[0] * x.shape[2] * x.shape[3] for x in maps)
     # The products shrink with c_in * c_out, the transforms grow with c_in + c_out per cell; that of
     # the kernel costs as much as some hundred cells.
     return c_in * c_out >= 48 * (c_in + c_out) and cells >= 1024
+
+
+def _is_training(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
+    """Whether a gradient is asked for, and not of a module of torch's own, with hooks maybe."""
+    tensors = (*maps, *conv.parameters())
+    wants_gradient = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+    return wants_gradient and type(conv) is not nn.Conv2d
 
 
 def _is_recorded() -> bool:
@@ -103,7 +113,7 @@ class _Piece(NamedTuple):
 def conv3x3_by_winograd(
     maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None
 ) -> list[Tensor]:
-    """Compute ``F.conv2d(x, weight, bias, padding=1)`` of every map; not differentiable.
+    """Compute ``F.conv2d(x, weight, bias, padding=1)`` of every map; differentiable once.
 
     A value that is not finite spoils all results of the tiles that it is part of, not only those
     beside it.
@@ -116,41 +126,119 @@ def conv3x3_by_winograd(
     Returns:
         L tensors (N, C_out, Hl, Wl), channels last.
     """
+    return list(_Convolution.apply(weight, bias, *maps))
+
+
+class _Convolution(torch.autograd.Function):
+    """The convolution, and its gradients, which are convolutions of the same kind."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, *maps: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(weight, *maps)
+        return tuple(_convolve(maps, weight, bias))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        weight, *maps = ctx.saved_tensors
+        of_weight, of_bias, *of_maps = ctx.needs_input_grad
+        turned = weight.flip(2, 3).transpose(0, 1)
+        return (
+            _gradient_of_weight(maps, grads) if of_weight else None,
+            torch.stack([grad.sum((0, 2, 3)) for grad in grads]).sum(0) if of_bias else None,
+            *(_convolve(grads, turned, None) if any(of_maps) else [None] * len(maps)),
+        )
+
+
+def _convolve(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None) -> list[Tensor]:
     c_out, c_in = weight.shape[:2]
     of_kernel, of_span, of_result = (_both_axes(m, weight) for m in (_KERNEL, _SPAN_IN, _TILE_OUT))
     kernel = (of_kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, c_in, c_out)
-    padded = [_pad_to_tiles(x.permute(0, 2, 3, 1)) for x in maps]
-    outputs = [x.new_empty(x.shape[0], x.shape[1] - 2, x.shape[2] - 2, c_out) for x in padded]
     bias = weight.new_zeros(()) if bias is None else bias
+    padded = [_pad_to_tiles(x, around=1) for x in maps]
+    outputs = [_empty(x.shape[0], c_out, x.shape[1] - 2, x.shape[2] - 2, x) for x in padded]
+    cells = [y.permute(0, 2, 3, 1) for y in outputs]
 
-    grids = [(y.shape[0], y.shape[1] // TILE, y.shape[2] // TILE) for y in outputs]
-    # two blocks of memory for all groups; what comes out of one step goes into the next
-    most = max(_GROUP, *(columns for *_, columns in grids), 1)
-    a, b = weight.new_empty(2, SPAN**2 * most * max(c_in, c_out))
-    for group in _groups(grids):
-        tiles = sum(piece.rows * piece.columns for piece in group)
-        spans = a[: SPAN**2 * tiles * c_in].view(SPAN, SPAN, tiles, c_in)
-        for piece, place in _places(group):
-            rows = slice(TILE * piece.first_row, TILE * (piece.first_row + piece.rows) + 2)
-            x = padded[piece.level][piece.image, rows]
-            x = x.unfold(0, SPAN, TILE).unfold(1, SPAN, TILE).permute(3, 4, 0, 1, 2)
-            spans[:, :, place].view(x.shape).copy_(x)
-
-        out = b[: spans.numel()].view(SPAN**2, tiles * c_in)
-        spans = torch.mm(of_span, spans.view(SPAN**2, -1), out=out).view(SPAN**2, tiles, c_in)
-        out = a[: SPAN**2 * tiles * c_out].view(SPAN**2, tiles, c_out)
-        products = torch.bmm(spans, kernel, out=out)
-        out = b[: TILE**2 * tiles * c_out].view(TILE**2, tiles * c_out)
-        results = torch.mm(of_result, products.view(SPAN**2, -1), out=out)
-        results = results.view(TILE, TILE, tiles, c_out)
-
+    a, b = _blocks(2, cells, max(c_in, c_out))  # what comes out of one step goes into the next
+    for group in _groups(cells):
+        spans = _transformed(padded, group, of_span, SPAN, scratch=a, out=b)
+        tiles = spans.shape[1]
+        products = torch.bmm(spans, kernel, out=_matrices(a, SPAN**2, tiles, c_out))
+        results = _matrices(b, TILE**2, tiles, c_out)
+        torch.mm(of_result, products.view(SPAN**2, -1), out=results.view(TILE**2, -1))
         for piece, place in _places(group):
             rows = slice(TILE * piece.first_row, TILE * (piece.first_row + piece.rows))
             shape = (piece.rows, TILE, piece.columns, TILE, c_out)
-            y = results[:, :, place].view(TILE, TILE, piece.rows, piece.columns, c_out)
+            y = results[:, place].view(TILE, TILE, piece.rows, piece.columns, c_out)
             y = y.permute(2, 0, 3, 1, 4)
-            torch.add(y, bias, out=outputs[piece.level][piece.image, rows].view(shape))
+            torch.add(y, bias, out=cells[piece.level][piece.image, rows].view(shape))
     return [_cropped(y, x.shape[2:]) for x, y in zip(maps, outputs, strict=True)]
+
+
+def _gradient_of_weight(maps: Sequence[Tensor], grads: Sequence[Tensor]) -> Tensor:
+    """Gradient (C_out, C, 3, 3): a product over the tiles where the convolution has one over C."""
+    c_in, c_out = maps[0].shape[1], grads[0].shape[1]
+    of_kernel, of_span, of_result = (_both_axes(m, maps[0]) for m in (_KERNEL, _SPAN_IN, _TILE_OUT))
+    padded = [_pad_to_tiles(x, around=1) for x in maps]
+    of_outputs = [_pad_to_tiles(x, around=0) for x in grads]
+    of_products = maps[0].new_zeros(SPAN**2, c_in, c_out)
+
+    a, b, c = _blocks(3, of_outputs, max(c_in, c_out))
+    for group in _groups(of_outputs):
+        spans = _transformed(padded, group, of_span, SPAN, scratch=a, out=b)
+        results = _transformed(of_outputs, group, of_result.T, TILE, scratch=a, out=c)
+        of_products.baddbmm_(spans.transpose(1, 2), results)
+    return (of_kernel.T @ of_products.view(SPAN**2, -1)).view(3, 3, c_in, c_out).permute(3, 2, 0, 1)
+
+
+def _transformed(
+    maps: Sequence[Tensor],
+    group: Sequence[_Piece],
+    matrix: Tensor,
+    side: int,
+    *,
+    scratch: Tensor,
+    out: Tensor,
+) -> Tensor:
+    """Squares of ``side`` cells, one for each tile of the group, times ``matrix``.
+
+    Args:
+        maps: (N, H, W, C).
+        matrix: (36, side**2).
+        scratch, out: blocks of memory.
+
+    Returns:
+        (36, tiles, C), in ``out``.
+    """
+    tiles = sum(piece.rows * piece.columns for piece in group)
+    channels = maps[0].shape[3]
+    squares = _matrices(scratch, side**2, tiles, channels)
+    for piece, place in _places(group):
+        rows = slice(TILE * piece.first_row, TILE * (piece.first_row + piece.rows) + side - TILE)
+        x = maps[piece.level][piece.image, rows]
+        x = x.unfold(0, side, TILE).unfold(1, side, TILE).permute(3, 4, 0, 1, 2)
+        squares[:, place].view(x.shape).copy_(x)
+    transformed = _matrices(out, SPAN**2, tiles, channels)
+    torch.mm(matrix, squares.view(side**2, -1), out=transformed.view(SPAN**2, -1))
+    return transformed
+
+
+def _matrices(block: Tensor, count: int, tiles: int, channels: int) -> Tensor:
+    """The beginning of a block of memory, as (count, tiles, channels)."""
+    return block[: count * tiles * channels].view(count, tiles, channels)
+
+
+def _blocks(count: int, maps: Sequence[Tensor], channels: int) -> Tensor:
+    """Blocks of memory, each enough for any group of tiles of the maps (N, H, W, C)."""
+    most = max(_GROUP, *(x.shape[2] // TILE for x in maps), 1)
+    return maps[0].new_empty(count, SPAN**2 * most * channels)
+
+
+def _empty(images: int, channels: int, height: int, width: int, like: Tensor) -> Tensor:
+    """Map (N, C, H, W), channels last; a view of no other, so that it may be added to in place."""
+    options: dict[str, Any] = dict(dtype=like.dtype, device=like.device)
+    shape = (images, channels, height, width)
+    return torch.empty(shape, memory_format=torch.channels_last, **options)
 
 
 def _both_axes(matrix: list[list[float]], like: Tensor) -> Tensor:
@@ -159,24 +247,26 @@ def _both_axes(matrix: list[list[float]], like: Tensor) -> Tensor:
     return torch.kron(single, single).to(like)
 
 
-def _pad_to_tiles(x: Tensor) -> Tensor:
-    """Pad (N, H, W, C) by a cell of zeros around, and below and right to whole tiles."""
-    height, width = x.shape[1:3]
-    return F.pad(x, (0, 0, 1, 1 + -width % TILE, 1, 1 + -height % TILE))
+def _pad_to_tiles(x: Tensor, around: int) -> Tensor:
+    """Pad (N, C, H, W) by zeros around, and below and right to whole tiles, as (N, H, W, C)."""
+    below, right = (around + -size % TILE for size in x.shape[2:])
+    return F.pad(x.permute(0, 2, 3, 1), (0, 0, around, right, around, below))
 
 
 def _cropped(y: Tensor, size: torch.Size) -> Tensor:
-    """Crop (N, H', W', C) to H x W cells, as (N, C, H, W) that is no view of a larger map."""
-    y = y[:, : size[0], : size[1]].permute(0, 3, 1, 2)
-    return y.contiguous(memory_format=torch.channels_last)
+    """Crop (N, C, H', W') to H x W cells, as a map that is no view of a larger one."""
+    if y.shape[2:] == size:
+        return y
+    return y[:, :, : size[0], : size[1]].clone(memory_format=torch.channels_last)
 
 
-def _groups(grids: Sequence[tuple[int, int, int]]) -> Iterator[list[_Piece]]:
+def _groups(maps: Sequence[Tensor]) -> Iterator[list[_Piece]]:
     """Cut all tiles into groups of some ``_GROUP``, or of one row of tiles if that has more.
 
     Args:
-        grids: per level the images, and the rows and columns of tiles of each.
+        maps: (N, H, W, C), of whole tiles.
     """
+    grids = [(x.shape[0], x.shape[1] // TILE, x.shape[2] // TILE) for x in maps]
     group: list[_Piece] = []
     room = _GROUP
     for level, (images, rows, columns) in enumerate(grids):
