@@ -285,7 +285,6 @@ def test_not_finite_loss_keeps_the_last_checkpoint(tiny_data, tmp_path, monkeypa
         ([], {"dataloader.train.dataset.names": "no_data"}, "'no_data'"),
         ([], {"train.output_dir": "/dev/null/out"}, "cannot write to the output folder /dev/null"),
         ([], {"model.head.trunk.variant": "sepcc"}, "unknown variant: .*'sepcc'"),
-        ([], {"+train.winograd": True}, "train.winograd: expected False, .* got True"),
         ([], {"train.max_itr": 3}, "did you mean 'train.max_iter'"),
         ([], {"dataloader.train.total_batch_size": 0}, "total_batch_size: expected .*got 0"),
     ],

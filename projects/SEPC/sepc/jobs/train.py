@@ -47,8 +47,6 @@ def prepare(args: argparse.Namespace) -> DictConfig:
         raise ValueError("--eval-only: expected train.init_checkpoint=FILE, got none")
     if args.eval_only and not engine.has_test_data(cfg):
         raise ValueError("--eval-only: expected a validation set in dataloader.test, got none")
-    if not args.eval_only and cfg.train.get("winograd"):  # in a saved config of version 0.1
-        raise ValueError("train.winograd: expected False, as it is for inference now, got True")
     engine.check_evaluation(cfg)
     check_data(cfg, training=not args.eval_only, show_progress=comm.is_main_process())
     cfg.datasets = engine.paths_of(cfg)
