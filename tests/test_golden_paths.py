@@ -20,6 +20,7 @@ from .golden.runners import neck
 
 CASES = [c for c in golden.load_cases(DEFAULT_FOLDER) if c.kind in neck.RUNNERS]
 EVAL = [c for c in CASES if c.kind == "neck_eval"]
+TRAIN = [c for c in CASES if c.kind == "neck_train"]
 DEFORMING = [c for c in CASES if c.config["pconv_deform"] or c.config["lcconv_deform"]]
 
 WINOGRAD = "aten::bmm"  # its products; a trunk has no others
@@ -94,6 +95,20 @@ def test_folded_without_winograd(case, run):
 def test_winograd_before_a_norm(case, run, wider_bar):
     for operators in run(case, use_winograd):
         assert operators[WINOGRAD]
+
+
+@pytest.mark.parametrize("case", TRAIN, ids=ids(TRAIN))
+def test_training_goes_by_winograd_where_maps_are_large(case, run):
+    """Outputs, statistics and gradients, with the usual bar."""
+    training, evaluation = run(case)
+    assert bool(training[WINOGRAD]) == ("small" not in case.name)
+    assert not evaluation[WINOGRAD]
+
+
+@pytest.mark.parametrize("case", TRAIN, ids=ids(TRAIN))
+def test_training_without_winograd(case, run):
+    for operators in run(case, lambda trunk: use_winograd(trunk, False)):
+        assert not operators[WINOGRAD]
 
 
 @pytest.mark.parametrize("case", DEFORMING, ids=ids(DEFORMING))
