@@ -5,7 +5,7 @@ from torch import nn
 
 from sepc import build_sepc, optimize_for_inference
 from sepc.layers import SharedConv, level_conv
-from sepc.layers.fast import winograd
+from sepc.layers.fast import tiles
 from sepc.layers.fast.winograd import conv3x3_by_winograd, use_winograd, winograd_pays
 
 from ..helpers import make_pyramid
@@ -23,7 +23,7 @@ def kernel_of(c_in, c_out, dtype=torch.float64, seed=1):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_is_the_convolution(monkeypatch, group, batch):
     """Whatever the sizes of the maps and however the tiles are grouped."""
-    monkeypatch.setattr(winograd, "_GROUP", group)
+    monkeypatch.setattr(tiles, "_GROUP", group)
     weight, bias = kernel_of(4, 6)
     maps = make_pyramid(SIZES, 4, batch=batch, dtype=torch.float64)
     maps[0] = maps[0].to(memory_format=torch.channels_last)
@@ -110,7 +110,7 @@ class _OneLevel(nn.Module):
 
 @pytest.mark.parametrize("group", [1, 5, 128])
 def test_gradients_are_those_of_the_convolution(monkeypatch, group):
-    monkeypatch.setattr(winograd, "_GROUP", group)
+    monkeypatch.setattr(tiles, "_GROUP", group)
     weight, bias = (x.requires_grad_() for x in kernel_of(4, 6))
     maps = [x.requires_grad_() for x in make_pyramid(SIZES, 4, dtype=torch.float64)]
     sources = [weight, bias, *maps]

@@ -13,16 +13,24 @@ pyramid: half the time with 256 channels, two thirds with 128, no gain with 64; 
 too.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-TILE = 4  # cells a side of the results
-SPAN = TILE + 2  # and of what they are made from
-_GROUP = 128  # tiles that are worked on at a time, so that they stay in the cache
+from .tiles import (
+    TILE,
+    Piece,
+    crop,
+    empty_map,
+    group_tiles,
+    largest_group,
+    pad_to_tiles,
+    places_of,
+)
+
+SPAN = TILE + 2  # cells a side of what a tile is made from
 
 # Rows are the six points. Those of the tile and of the kernel are scaled against each other, which
 # cancels, so that no entry is larger than 3.
@@ -100,16 +108,6 @@ def _is_recorded() -> bool:
     return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
 
 
-class _Piece(NamedTuple):
-    """Whole rows of tiles of one image at one level."""
-
-    level: int
-    image: int
-    first_row: int
-    rows: int
-    columns: int
-
-
 def conv3x3_by_winograd(
     maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None
 ) -> list[Tensor]:
@@ -155,36 +153,37 @@ def _convolve(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None) -> li
     of_kernel, of_span, of_result = (_both_axes(m, weight) for m in (_KERNEL, _SPAN_IN, _TILE_OUT))
     kernel = (of_kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, c_in, c_out)
     bias = weight.new_zeros(()) if bias is None else bias
-    padded = [_pad_to_tiles(x, around=1) for x in maps]
-    outputs = [_empty(x.shape[0], c_out, x.shape[1] - 2, x.shape[2] - 2, x) for x in padded]
+    padded = [pad_to_tiles(x, around=1) for x in maps]
+    shapes = [x.shape for x in padded]
+    outputs = [empty_map((n, c_out, h - 2, w - 2), weight) for n, h, w, _ in shapes]
     cells = [y.permute(0, 2, 3, 1) for y in outputs]
 
     a, b = _blocks(2, cells, max(c_in, c_out))  # what comes out of one step goes into the next
-    for group in _groups(cells):
+    for group in group_tiles(cells):
         spans = _transformed(padded, group, of_span, SPAN, scratch=a, out=b)
         tiles = spans.shape[1]
         products = torch.bmm(spans, kernel, out=_matrices(a, SPAN**2, tiles, c_out))
         results = _matrices(b, TILE**2, tiles, c_out)
         torch.mm(of_result, products.view(SPAN**2, -1), out=results.view(TILE**2, -1))
-        for piece, place in _places(group):
+        for piece, place in places_of(group):
             rows = slice(TILE * piece.first_row, TILE * (piece.first_row + piece.rows))
             shape = (piece.rows, TILE, piece.columns, TILE, c_out)
             y = results[:, place].view(TILE, TILE, piece.rows, piece.columns, c_out)
             y = y.permute(2, 0, 3, 1, 4)
             torch.add(y, bias, out=cells[piece.level][piece.image, rows].view(shape))
-    return [_cropped(y, x.shape[2:]) for x, y in zip(maps, outputs, strict=True)]
+    return [crop(y, x.shape[2:]) for x, y in zip(maps, outputs, strict=True)]
 
 
 def _gradient_of_weight(maps: Sequence[Tensor], grads: Sequence[Tensor]) -> Tensor:
     """Gradient (C_out, C, 3, 3): a product over the tiles where the convolution has one over C."""
     c_in, c_out = maps[0].shape[1], grads[0].shape[1]
     of_kernel, of_span, of_result = (_both_axes(m, maps[0]) for m in (_KERNEL, _SPAN_IN, _TILE_OUT))
-    padded = [_pad_to_tiles(x, around=1) for x in maps]
-    of_outputs = [_pad_to_tiles(x, around=0) for x in grads]
+    padded = [pad_to_tiles(x, around=1) for x in maps]
+    of_outputs = [pad_to_tiles(x, around=0) for x in grads]
     of_products = maps[0].new_zeros(SPAN**2, c_in, c_out)
 
     a, b, c = _blocks(3, of_outputs, max(c_in, c_out))
-    for group in _groups(of_outputs):
+    for group in group_tiles(of_outputs):
         spans = _transformed(padded, group, of_span, SPAN, scratch=a, out=b)
         results = _transformed(of_outputs, group, of_result.T, TILE, scratch=a, out=c)
         of_products.baddbmm_(spans.transpose(1, 2), results)
@@ -193,7 +192,7 @@ def _gradient_of_weight(maps: Sequence[Tensor], grads: Sequence[Tensor]) -> Tens
 
 def _transformed(
     maps: Sequence[Tensor],
-    group: Sequence[_Piece],
+    group: Sequence[Piece],
     matrix: Tensor,
     side: int,
     *,
@@ -213,7 +212,7 @@ def _transformed(
     tiles = sum(piece.rows * piece.columns for piece in group)
     channels = maps[0].shape[3]
     squares = _matrices(scratch, side**2, tiles, channels)
-    for piece, place in _places(group):
+    for piece, place in places_of(group):
         rows = slice(TILE * piece.first_row, TILE * (piece.first_row + piece.rows) + side - TILE)
         x = maps[piece.level][piece.image, rows]
         x = x.unfold(0, side, TILE).unfold(1, side, TILE).permute(3, 4, 0, 1, 2)
@@ -230,63 +229,10 @@ def _matrices(block: Tensor, count: int, tiles: int, channels: int) -> Tensor:
 
 def _blocks(count: int, maps: Sequence[Tensor], channels: int) -> Tensor:
     """Blocks of memory, each enough for any group of tiles of the maps (N, H, W, C)."""
-    most = max(_GROUP, *(x.shape[2] // TILE for x in maps), 1)
-    return maps[0].new_empty(count, SPAN**2 * most * channels)
-
-
-def _empty(images: int, channels: int, height: int, width: int, like: Tensor) -> Tensor:
-    """Map (N, C, H, W), channels last; a view of no other, so that it may be added to in place."""
-    options: dict[str, Any] = dict(dtype=like.dtype, device=like.device)
-    shape = (images, channels, height, width)
-    return torch.empty(shape, memory_format=torch.channels_last, **options)
+    return maps[0].new_empty(count, SPAN**2 * largest_group(maps) * channels)
 
 
 def _both_axes(matrix: list[list[float]], like: Tensor) -> Tensor:
     """Transform of flattened squares: along rows and columns at once."""
     single = torch.tensor(matrix, dtype=torch.float64)
     return torch.kron(single, single).to(like)
-
-
-def _pad_to_tiles(x: Tensor, around: int) -> Tensor:
-    """Pad (N, C, H, W) by zeros around, and below and right to whole tiles, as (N, H, W, C)."""
-    below, right = (around + -size % TILE for size in x.shape[2:])
-    return F.pad(x.permute(0, 2, 3, 1), (0, 0, around, right, around, below))
-
-
-def _cropped(y: Tensor, size: torch.Size) -> Tensor:
-    """Crop (N, C, H', W') to H x W cells, as a map that is no view of a larger one."""
-    if y.shape[2:] == size:
-        return y
-    return y[:, :, : size[0], : size[1]].clone(memory_format=torch.channels_last)
-
-
-def _groups(maps: Sequence[Tensor]) -> Iterator[list[_Piece]]:
-    """Cut all tiles into groups of some ``_GROUP``, or of one row of tiles if that has more.
-
-    Args:
-        maps: (N, H, W, C), of whole tiles.
-    """
-    grids = [(x.shape[0], x.shape[1] // TILE, x.shape[2] // TILE) for x in maps]
-    group: list[_Piece] = []
-    room = _GROUP
-    for level, (images, rows, columns) in enumerate(grids):
-        for image in range(images):
-            row = 0
-            while row < rows:
-                if group and room < columns:
-                    yield group
-                    group, room = [], _GROUP
-                taken = min(rows - row, max(1, room // columns))
-                group.append(_Piece(level, image, row, taken, columns))
-                row, room = row + taken, room - taken * columns
-    if group:
-        yield group
-
-
-def _places(group: Sequence[_Piece]) -> Iterator[tuple[_Piece, slice]]:
-    """Pieces of a group, each with the place of its tiles among those of the group."""
-    start = 0
-    for piece in group:
-        end = start + piece.rows * piece.columns
-        yield piece, slice(start, end)
-        start = end
