@@ -62,13 +62,19 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("study", "name"), [(ablation, "runs"), (neighbors, "neighbors"), (bccd, "bccd")]
+    ("study", "name", "arguments"),
+    [
+        (ablation, "runs", []),
+        (ablation, "longer/runs", ["--iterations", "2400"]),
+        (neighbors, "neighbors", []),
+        (bccd, "bccd", []),
+    ],
 )
-def test_a_study_goes_on_from_the_record_of_this_repository(study, name):
+def test_a_study_goes_on_from_the_record_of_this_repository(study, name, arguments):
     """What is recorded is not trained again, and every run of the record can be made again."""
     path = DOCS / "evidence" / f"{name}.json"
     content = json.loads(path.read_text())
     record = Record(path, content["setting"])
-    runs = study.runs(study.parse_args([]))
+    runs = study.runs(study.parse_args(arguments))
     assert any(run in record for run in runs)  # an error where a run is not what it was
     assert content["runs"].keys() <= {run.name for run in runs}
