@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import torch.distributed as dist
 from detectron2.engine import hooks, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.utils import comm
@@ -188,6 +189,19 @@ def train(args: argparse.Namespace) -> dict:
     return results
 
 
+def train_together(args: argparse.Namespace) -> dict:
+    """Train as :func:`train` does, and part from the other processes when all are done.
+
+    A process that ends while threads of its process group still run is aborted now and then, and
+    a training that is complete would have failed.
+    """
+    results = train(args)
+    if dist.is_initialized():
+        comm.synchronize()
+        dist.destroy_process_group()
+    return results
+
+
 def signal_children(signum: int) -> None:
     """Pass a signal on to the training processes; end where there is none yet."""
     children = multiprocessing.active_children()
@@ -207,7 +221,7 @@ def main(args: argparse.Namespace) -> int:
     with contextlib.nullcontext() if alone else passing_on(signal_children) as passed:
         try:
             launch(
-                train,
+                train_together,
                 processes,
                 num_machines=args.num_machines,
                 machine_rank=args.machine_rank,
