@@ -98,9 +98,9 @@ def winograd_pays(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
 
 def _is_training(maps: Sequence[Tensor], conv: nn.Conv2d) -> bool:
     """Whether a gradient is asked for, and not of a module of torch's own, with hooks maybe."""
-    tensors = (*maps, *conv.parameters())
-    wants_gradient = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-    return wants_gradient and type(conv) is not nn.Conv2d
+    if type(conv) is nn.Conv2d or not torch.is_grad_enabled():
+        return False
+    return any(x.requires_grad for x in (*maps, *conv.parameters()))
 
 
 def _is_recorded() -> bool:
@@ -140,12 +140,12 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         weight, *maps = ctx.saved_tensors
         of_weight, of_bias, *of_maps = ctx.needs_input_grad
-        turned = weight.flip(2, 3).transpose(0, 1)
-        return (
-            _gradient_of_weight(maps, grads) if of_weight else None,
-            torch.stack([grad.sum((0, 2, 3)) for grad in grads]).sum(0) if of_bias else None,
-            *(_convolve(grads, turned, None) if any(of_maps) else [None] * len(maps)),
-        )
+        grad_weight = _gradient_of_weight(maps, grads) if of_weight else None
+        grad_bias = torch.stack([y.sum((0, 2, 3)) for y in grads]).sum(0) if of_bias else None
+        grad_maps: Sequence[Tensor | None] = [None] * len(maps)
+        if any(of_maps):
+            grad_maps = _convolve(grads, weight.flip(2, 3).transpose(0, 1), None)
+        return grad_weight, grad_bias, *grad_maps
 
 
 def _convolve(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None) -> list[Tensor]:
@@ -154,8 +154,7 @@ def _convolve(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None) -> li
     kernel = (of_kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, c_in, c_out)
     bias = weight.new_zeros(()) if bias is None else bias
     padded = [pad_to_tiles(x, around=1) for x in maps]
-    shapes = [x.shape for x in padded]
-    outputs = [empty_map((n, c_out, h - 2, w - 2), weight) for n, h, w, _ in shapes]
+    outputs = [empty_map((len(x), c_out, x.shape[1] - 2, x.shape[2] - 2), x) for x in padded]
     cells = [y.permute(0, 2, 3, 1) for y in outputs]
 
     a, b = _blocks(2, cells, max(c_in, c_out))  # what comes out of one step goes into the next
