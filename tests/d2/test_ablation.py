@@ -15,7 +15,7 @@ from studies.timing import ratio, time_steps
 from .helpers import ROOT
 
 
-@pytest.mark.parametrize(("study", "iterations"), [(tool, 1200), (neighbors, 600)])
+@pytest.mark.parametrize(("study", "iterations"), [(tool, 2400), (neighbors, 600)])
 def test_every_run_has_a_config_that_takes_its_overrides(study, iterations):
     runs = study.runs(study.parse_args(["--seeds", "1"]))
     assert len({run.name for run in runs}) == len(runs) > 3

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from studies import Record, Run, ablation, bccd, neighbors
+from studies import Record, Run, ablation, bccd, generalization, neighbors
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -65,9 +65,10 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     ("study", "name", "arguments"),
     [
         (ablation, "runs", []),
-        (ablation, "longer/runs", ["--iterations", "2400"]),
+        (ablation, "shorter/runs", ["--iterations", "1200"]),
         (neighbors, "neighbors", []),
         (bccd, "bccd", []),
+        (generalization, "generalization", []),
     ],
 )
 def test_a_study_goes_on_from_the_record_of_this_repository(study, name, arguments):
