@@ -11,9 +11,9 @@
 It can be stopped at any time, and the same command goes on. Finished runs are kept in a JSON file
 of the repository, so that they need not be trained again, and another machine can go on. Data,
 batch and rates are the quick start's, and its channels unless others are asked for, but each run is
-four times as long: after the quick start's 600 iterations seeds differ by six AP, after 1200 not all
-classes are learned yet. Another setting wants --results and --readme of its own.
-Nothing is tuned for any of the heads.
+four times as long: after the quick start's 600 iterations seeds differ by six AP, after 1200 not
+all classes are learned yet. Another setting wants --results and --readme of its own. Nothing is
+tuned for any of the heads.
 """
 
 import argparse
