@@ -12,8 +12,8 @@ It can be stopped at any time, and the same command goes on. Finished runs are k
 of the repository, so that they need not be trained again, and another machine can go on. Data,
 batch and rates are the quick start's, and its channels unless others are asked for, but each run is
 four times as long: after the quick start's 600 iterations seeds differ by six AP, after 1200 not
-all classes are learned yet. Another setting wants --results and --readme of its own. Nothing is
-tuned for any of the heads.
+all classes are learned yet. Another setting wants --results of its own. Nothing is tuned for any of
+the heads.
 """
 
 import argparse
@@ -44,6 +44,7 @@ IN_PLOTS = ("AP", "APs", "APm", "APl")
 DETECTORS = ("atss", "fcos", "retinanet")
 HEADS = ("plain_gn", "towers_ibn", "shared_ibn", "pconv_ibn", "sepc_lite", "sepc")
 ITERATIONS = 2400
+RESULTS = REPOSITORY / "docs" / "evidence"
 TOWERS = {  # plain towers with iBN
     "atss": ("configs/quickstart/atss_plain.py", ("model.head.trunk.norm=BN",)),
     "fcos": ("configs/quickstart/fcos_towers.py", ()),
@@ -66,15 +67,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--val-images", type=int, default=500)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/ablation"))
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "evidence")
-    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md", help="for AP")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--readme", type=Path, help="for AP; by default the page of the results")
     parser.add_argument("--smoke", action="store_true", help="a few iterations, results apart")
     args = parser.parse_args(argv)
     if args.smoke:
         args.seeds, args.iterations, args.train_images, args.val_images = [1], 8, 16, 8
         args.output = args.output.with_name(args.output.name + "_smoke")
         args.results = args.output / "results"
-        args.readme = args.results / "README.md"
+    if args.readme is None:  # another setting's AP is not for the README of the repository
+        own = args.results.resolve() == RESULTS
+        args.readme = (REPOSITORY if own else args.results) / "README.md"
     return args
 
 

@@ -1,6 +1,7 @@
 """studies/ablation.py from end to end, with a few iterations."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,20 @@ def test_every_run_has_a_config_that_takes_its_overrides(study, iterations):
         models.append(str(cfg.model))
         assert cfg.train.max_iter == iterations and cfg.model.backbone.out_channels == 32
     assert len(set(models)) == len(runs), "two runs are the same"
+
+
+@pytest.mark.parametrize(
+    ("flags", "readme"),
+    [
+        ([], ROOT / "README.md"),
+        (["--results", str(ROOT / "docs" / ".." / "docs" / "evidence")], ROOT / "README.md"),
+        (["--results", "other"], Path("other/README.md")),
+        (["--smoke"], Path("output/ablation_smoke/results/README.md")),
+        (["--results", "other", "--readme", "page.md"], Path("page.md")),
+    ],
+)
+def test_the_ap_of_another_setting_is_not_for_the_readme_of_the_repository(flags, readme):
+    assert tool.parse_args(flags).readme == readme
 
 
 def test_smoke(tmp_path, capsys, monkeypatch):
