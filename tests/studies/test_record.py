@@ -79,3 +79,10 @@ def test_a_study_goes_on_from_the_record_of_this_repository(study, name, argumen
     runs = study.runs(study.parse_args(arguments))
     assert any(run in record for run in runs)  # an error where a run is not what it was
     assert content["runs"].keys() <= {run.name for run in runs}
+
+
+def test_offsets_are_measured_on_runs_of_the_record():
+    runs = json.loads((DOCS / "evidence" / "runs.json").read_text())["runs"]
+    for name, found in json.loads((DOCS / "evidence" / "offsets.json").read_text()).items():
+        learned = {metric: runs[name]["metrics"][metric] for metric in found["as learned"]}
+        assert found["as learned"] == pytest.approx(learned, abs=0.1), name
