@@ -71,7 +71,10 @@ def difference(more: Mapping[int, float], less: Mapping[int, float]) -> Differen
 def differences_table(
     record: Record, columns: Sequence[str], labels_of: LabelsOf, *, head: str = "AP"
 ) -> str:
-    """Format a Markdown table of AP: a row for each of :data:`STEPS`, a column per setting."""
+    """Format a Markdown table of AP: a row for each of :data:`STEPS`, a column per setting.
+
+    Of several settings the last column has the mean over all pairs of runs, whatever the setting.
+    """
     rows = []
     for more, less in STEPS:
         found = [
@@ -79,8 +82,11 @@ def differences_table(
             for column in columns
         ]
         if any(found):
+            if len(columns) > 1:
+                found.append(Difference([value for x in found if x for value in x.values]))
             rows.append([f"{more} - {less}", *(str(x) if x else "-" for x in found)])
-    return markdown_table([head, *columns], rows) if rows else ""
+    together = ["all pairs"] if len(columns) > 1 else []
+    return markdown_table([head, *columns, *together], rows) if rows else ""
 
 
 def objects_of_groups(

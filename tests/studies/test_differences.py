@@ -54,12 +54,16 @@ def test_bold_from_two_standard_errors_on():
 
 
 def test_table_of_differences(record):
+    for head, ap in (("plain_gn", 30.0), ("pconv_ibn", 30.6)):
+        record.add(Run(labels(head, "atss"), "a.py", 1), dict.fromkeys(METRICS, ap))
+
     assert differences_table(record, ["fcos", "atss"], labels).splitlines() == [
-        "| AP | fcos | atss |",
-        "| --- | --- | --- |",
-        "| pconv_ibn - plain_gn | **+0.2 ± 0.1** | - |",
-        "| sepc_lite - pconv_ibn | +1.0 | - |",
+        "| AP | fcos | atss | all pairs |",
+        "| --- | --- | --- | --- |",
+        "| pconv_ibn - plain_gn | **+0.2 ± 0.1** | +0.6 | **+0.3 ± 0.1** |",
+        "| sepc_lite - pconv_ibn | +1.0 | - | +1.0 |",
     ]
+    assert differences_table(record, ["fcos"], labels).splitlines()[0] == "| AP | fcos |"
 
 
 def test_table_of_groups(record):
