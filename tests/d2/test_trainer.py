@@ -230,6 +230,15 @@ def test_gather_period_out_of_range(tmp_path):
         make_trainer(tmp_path, gather_metric_period=0)
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT as Python has it; where the tests were started in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_signal_ends_at_once_but_not_the_echo_of_the_first(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
