@@ -35,7 +35,7 @@ from studies import Record, Run, exit_status
 from studies.breakdown import Breakdown, add_breakdowns
 from studies.differences import report_differences
 from studies.plot import plot_rows
-from studies.program import REPOSITORY, make_page, train_and_report
+from studies.program import EVIDENCE, REPOSITORY, make_page, train_and_report
 from studies.record import METRICS
 from studies.run import training_overrides
 from studies.summary import collect, format_grid, format_table
@@ -44,7 +44,6 @@ IN_PLOTS = ("AP", "APs", "APm", "APl")
 DETECTORS = ("atss", "fcos", "retinanet")
 HEADS = ("plain_gn", "towers_ibn", "shared_ibn", "pconv_ibn", "sepc_lite", "sepc")
 ITERATIONS = 2400
-RESULTS = REPOSITORY / "docs" / "evidence"
 TOWERS = {  # plain towers with iBN
     "atss": ("configs/quickstart/atss_plain.py", ("model.head.trunk.norm=BN",)),
     "fcos": ("configs/quickstart/fcos_towers.py", ()),
@@ -67,7 +66,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--val-images", type=int, default=500)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/ablation"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=EVIDENCE)
     parser.add_argument("--readme", type=Path, help="for AP; by default the page of the results")
     parser.add_argument("--smoke", action="store_true", help="a few iterations, results apart")
     args = parser.parse_args(argv)
@@ -76,7 +75,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         args.output = args.output.with_name(args.output.name + "_smoke")
         args.results = args.output / "results"
     if args.readme is None:  # another setting's AP is not for the README of the repository
-        own = args.results.resolve() == RESULTS
+        own = args.results.resolve() == EVIDENCE
         args.readme = (REPOSITORY if own else args.results) / "README.md"
     return args
 

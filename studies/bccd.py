@@ -17,7 +17,7 @@ from pathlib import Path
 from dev.sections import write_section
 from studies import Record, Run, exit_status, train_all
 from studies.differences import differences_table
-from studies.program import REPOSITORY, make_page
+from studies.program import EVIDENCE, REPOSITORY, make_page
 from studies.record import METRICS
 from studies.summary import collect, format_table
 
@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=800)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/bccd"))
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "evidence")
+    parser.add_argument("--results", type=Path, default=EVIDENCE)
     parser.add_argument("--report", action="store_true", help="train nothing")
     return parser.parse_args(argv)
 

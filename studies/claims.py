@@ -33,7 +33,9 @@ from studies.equivariance import (
     similarities,
     similarity,
 )
+from studies.offsets import set_offsets
 from studies.program import REPOSITORY
+from studies.summary import markdown_table
 
 CONTROL = "another image"
 Similarities = Mapping[str, Sequence[float]]  # by place, of each level
@@ -56,18 +58,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def exact(docs: Path) -> None:
     """Write table and picture of what is measured on exact Gaussian pyramids."""
     errors = {case: errors_on_exact_pyramids(case) for case in CASES}
-    rows = {case: [f"{x:.0e}" if x else "0" for x in each] for case, each in errors.items()}
-    table = format_table(["level", *map(str, range(LEVELS - 1))], rows)
+    rows = [[case, *(f"{x:.0e}" if x else "0" for x in each)] for case, each in errors.items()]
+    table = markdown_table(["level", *map(str, range(LEVELS - 1))], rows)
     picture = docs / "claims" / "exact.png"
     draw_exact(errors, picture)
     text = "Relative error of each level of the half-size image:"
     image = f"![Error of each level, by module](claims/{picture.name})"
     write_section(docs / "claims.md", "exact", f"{text}\n\n{table}\n\n{image}")
-
-
-def format_table(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([name, *row] for name, row in rows.items())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def draw_exact(errors: Mapping[str, Sequence[float]], path: Path) -> None:
@@ -111,21 +108,21 @@ def trained(args: argparse.Namespace) -> None:
     picture = args.docs / "claims" / "trained.png"
     draw_trained(found, picture)
     places = max(map(list, found.values()), key=len)
-    means = {
-        name: [f"{statistics.fmean(each[x]):.2f}" if x in each else "" for x in places]
+    means = [
+        [name, *(f"{statistics.fmean(each[x]):.2f}" if x in each else "" for x in places)]
         for name, each in found.items()
-    }
+    ]
     text = (
         f"Mean over the levels, {len(images)} images that were not trained on "
         f"(before the trunk, against another image: {statistics.fmean(control):.2f}):"
     )
     image = f"![Similarity of each level on its way through the trunk](claims/{picture.name})"
-    section = [text, format_table(["run", *places], means), image]
+    section = [text, markdown_table(["run", *places], means), image]
     if offsets:
         levels = sorted({level for each in offsets.values() for level in each})
-        rows = {name: [f"{each[x]:.2f}" for x in levels] for name, each in offsets.items()}
+        rows = [[name, *(f"{each[x]:.2f}" for x in levels)] for name, each in offsets.items()]
         section += ["Mean offset in cells, of whole images:"]
-        section += [format_table(["run, layer", *(f"level {x}" for x in levels)], rows)]
+        section += [markdown_table(["run, layer", *(f"level {x}" for x in levels)], rows)]
     write_section(args.docs / "claims.md", "trained", "\n\n".join(section))
 
 
@@ -156,8 +153,7 @@ def measure_run(
     with watch_offsets(model) as watched:
         found = {run.name: similarities_of_model(model, whole)}
     for kernel in kernels:
-        nn.init.zeros_(kernel.offset.weight)
-        nn.init.zeros_(kernel.offset.bias)  # type: ignore[arg-type]
+        set_offsets(kernel, 0.0)
     found[f"{run.name}, offsets at zero"] = similarities_of_model(model, whole)
     return found, {f"{run.name}, {layer}": x for layer, x in watched.by_level().items()}
 

@@ -75,6 +75,7 @@ def differences_table(
 
     Of several settings the last column has the mean over all pairs of runs, whatever the setting.
     """
+    together = ["all pairs"] if len(columns) > 1 else []
     rows = []
     for more, less in STEPS:
         found = [
@@ -82,10 +83,9 @@ def differences_table(
             for column in columns
         ]
         if any(found):
-            if len(columns) > 1:
+            if together:
                 found.append(Difference([value for x in found if x for value in x.values]))
             rows.append([f"{more} - {less}", *(str(x) if x else "-" for x in found)])
-    together = ["all pairs"] if len(columns) > 1 else []
     return markdown_table([head, *columns, *together], rows) if rows else ""
 
 

@@ -23,7 +23,7 @@ from quickstart.settings import CHANNELS
 from studies import Record, Run, exit_status, train_all
 from studies.breakdown import Breakdown, add_breakdowns
 from studies.differences import groups_table
-from studies.program import REPOSITORY, make_page
+from studies.program import EVIDENCE, REPOSITORY, make_page
 from studies.run import training_overrides
 
 PYRAMIDS = {"feature_pyramid": "fcos", "image_pyramid": "fcos_image_pyramid"}
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--val-images", type=int, default=300)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/generalization"))
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "evidence")
+    parser.add_argument("--results", type=Path, default=EVIDENCE)
     parser.add_argument("--report", action="store_true", help="train nothing")
     parser.add_argument("--smoke", action="store_true", help="a few iterations, results apart")
     args = parser.parse_args(argv)

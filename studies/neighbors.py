@@ -20,7 +20,7 @@ from quickstart.data.scenes import GENERATOR_VERSION
 from quickstart.settings import CHANNELS, ITERATIONS
 from studies import Record, Run, exit_status
 from studies.ablation import HEADS, config_of_head, labels_of
-from studies.program import REPOSITORY, make_page, train_and_report
+from studies.program import EVIDENCE, make_page, train_and_report
 from studies.record import METRICS
 from studies.run import training_overrides
 from studies.summary import collect, format_table
@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/neighbors"))
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "evidence")
+    parser.add_argument("--results", type=Path, default=EVIDENCE)
     parser.add_argument("--report", action="store_true", help="train nothing")
     return parser.parse_args(argv)
 

@@ -13,6 +13,7 @@ earlier calls. A minute or two per run on one core.
 """
 
 import argparse
+import functools
 import json
 import logging
 import sys
@@ -27,7 +28,7 @@ from dev.sections import write_section
 from sepc.files import atomic_write
 from sepc.layers.level_conv import DeformLevelConv
 from sepc.program import exit_status
-from studies.program import REPOSITORY
+from studies.program import EVIDENCE
 from studies.summary import markdown_table
 
 LEARNED, CONSTANT, ZERO = "as learned", "the same everywhere", "zero"
@@ -41,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--runs", nargs="+", type=Path, default=[], metavar="FOLDER")
     parser.add_argument("--images", type=int, default=200, help="to take means from (200)")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "docs" / "evidence")
+    parser.add_argument("--results", type=Path, default=EVIDENCE)
     return parser.parse_args(argv)
 
 
@@ -83,9 +84,11 @@ def measure_run(run: Path, images: int) -> dict[str, Any]:
     mapper = instantiate(cfg.dataloader.test.mapper)
     _, batches = batches_of(trained_on[0], mapper, images=images, batch_size=1)
     means, found[SHARE] = mean_offsets(model, kernels, batches)
-    set_offsets(kernels, means)
+    for kernel, mean in zip(kernels, means, strict=True):
+        set_offsets(kernel, mean)
     found[CONSTANT] = evaluate(CONSTANT)
-    set_offsets(kernels, [torch.zeros_like(mean) for mean in means])
+    for kernel in kernels:
+        set_offsets(kernel, 0.0)
     return found | {ZERO: evaluate(ZERO)}
 
 
@@ -104,12 +107,8 @@ def mean_offsets(
         the mean square that these means make up, 0 to 1.
     """
     seen: list[list[tuple[Tensor, Tensor]]] = [[] for _ in kernels]
-
-    def keep(places: list[tuple[Tensor, Tensor]], predicted: Tensor) -> None:
-        places.append((predicted.mean((0, 2, 3)), predicted.square().mean((0, 2, 3))))
-
     handles = [
-        kernel.offset.register_forward_hook(lambda _, __, out, places=places: keep(places, out))
+        kernel.offset.register_forward_hook(functools.partial(_append, places))
         for kernel, places in zip(kernels, seen, strict=True)
     ]
     try:
@@ -123,12 +122,17 @@ def mean_offsets(
     return means, float(sum(mean.square().sum() for mean in means) / sum(squares))
 
 
+def _append(
+    places: list[tuple[Tensor, Tensor]], offset: nn.Module, arguments: Any, raw: Tensor
+) -> None:
+    places.append((raw.mean((0, 2, 3)), raw.square().mean((0, 2, 3))))
+
+
 @torch.no_grad()
-def set_offsets(kernels: Sequence[DeformLevelConv], values: Sequence[Tensor]) -> None:
-    """Let each kernel predict the same offsets everywhere, (channels of its ``offset``,)."""
-    for kernel, value in zip(kernels, values, strict=True):
-        kernel.offset.weight.zero_()
-        kernel.offset.bias.copy_(value)  # type: ignore[union-attr]
+def set_offsets(kernel: DeformLevelConv, values: Tensor | float) -> None:
+    """Let a kernel predict the same offsets everywhere, (channels of its ``offset``,) or one."""
+    kernel.offset.weight.zero_()
+    kernel.offset.bias[:] = values  # type: ignore[index]
 
 
 def report(found: dict[str, dict[str, Any]], page: Path) -> None:

@@ -15,6 +15,7 @@ from .run import Run
 from .runner import RunsFailed, train_all
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+EVIDENCE = REPOSITORY / "docs" / "evidence"
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -52,7 +52,7 @@ def test_offsets_become_the_mean_of_what_was_predicted():
     (mean,), share = offsets.mean_offsets(conv, [conv], [levels])
     torch.testing.assert_close(mean, sum(predicted) / 2)
     assert 0 < share < 1
-    offsets.set_offsets([conv], [mean])
+    offsets.set_offsets(conv, mean)
     assert torch.equal(conv.offset(levels[1]), mean[:, None, None].expand(2, -1, 4, 4))
     _, share = offsets.mean_offsets(conv, [conv], [levels])
     assert share == pytest.approx(1)
