@@ -51,7 +51,7 @@ test test-all:
 
 # instructions of oneDNN : those of PyTorch's own kernels : threads
 CPUS := AVX2:avx2:1 AVX2:avx2:2 AVX512_CORE:avx512:1 AVX512_CORE_BF16:default:2
-NUMERIC := tests/golden tests/layers tests/methods $(wildcard tests/test_golden*.py tests/test_inf*.py tests/test_tv*.py)
+NUMERIC := tests/golden tests/layers tests/methods tests/tv $(wildcard tests/test_golden*.py tests/test_inf*.py)
 
 test-cpus: env  ## the tests of numbers as older processors compute them, with one thread and two
 	@for cpu in $(CPUS); do echo "== $$cpu"; \

@@ -35,15 +35,14 @@ ENVIRONMENTS = {
             "golden",
             "test_golden_paths.py",
             "test_inference.py",
-            "test_tv.py",
-            "test_tv_fcos.py",
+            "tv",
             "checkpoint",
             "data",
             "visualize",
             "report",
         ),
     ),
-    "export": Environment(("opencv", "export"), ("export", "demo", "test_tv.py")),
+    "export": Environment(("opencv", "export"), ("export", "demo", "tv")),
 }
 
 

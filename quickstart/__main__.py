@@ -5,7 +5,7 @@
     python -m quickstart --compare          # `make compare`: beside it, the plain head with GN
 
 A training that was stopped goes on when the command is given again; a finished one is not repeated.
-Where Detectron2 can't be imported, torchvision's RetinaNet takes the place of ATSS.
+Where Detectron2 can't be imported, the same ATSS is made of torchvision's parts.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def choose_binding(wanted: str) -> tuple[str, str]:
     if wanted == "detectron2":
         raise ValueError(f"Detectron2 can't be imported: {reason}")
     why = "asked for" if wanted == "torchvision" else f"Detectron2 can't be imported: {reason}"
-    return "torchvision", f"Through torchvision's RetinaNet, without Detectron2 ({why})"
+    return "torchvision", f"Through torchvision alone, without Detectron2 ({why})"
 
 
 def heading(text: str) -> None:
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace, binding: str) -> list[Path]:
     made = write_dataset(data, train_images=args.train_images, val_images=args.val_images)
     print("generated" if made else "there already")
 
-    prefix = DETECTOR if binding == "detectron2" else "torchvision_retinanet"
+    prefix = DETECTOR if binding == "detectron2" else f"torchvision_{DETECTOR}"
     output = args.output.expanduser().resolve()
     runs = [
         Settings(

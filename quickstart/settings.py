@@ -16,6 +16,9 @@ VARIANTS = ("pconv", "pconv_ibn", "sepc_lite", "sepc", "plain", "plain_gn")
 #: those of its config make the training twice as fast.
 DETECTOR, CHANNELS = "atss", 32
 ITERATIONS = 600
+#: Share of the training before the learning rate goes down. With seed 2, an unlucky one, AP50 was
+#: 60.1, and 40.8 where the rate goes down from the start, as in the longer trainings of studies.
+HOLD = 0.75
 #: Where the plain head of a detector takes its norm.
 PLAIN_NORM = {
     "retinanet": "model.head.norm",
@@ -79,7 +82,8 @@ class Settings:
     def config(self) -> tuple[str, tuple[str, ...]]:
         """LazyConfig file and overrides of the detector, see :func:`config_of`."""
         file, overrides = config_of(DETECTOR, self.variant)
-        return file, (*overrides, f"model.backbone.out_channels={CHANNELS}")
+        channels = f"model.backbone.out_channels={CHANNELS}"
+        return file, (*overrides, channels, f"lr_multiplier.scheduler.lengths=[{HOLD},{1 - HOLD}]")
 
     @property
     def val_json(self) -> Path:

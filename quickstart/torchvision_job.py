@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models.detection import RetinaNet
 
 from sepc.checkpoint.reading import read_data
 from sepc.checkpoint.writing import write_data
@@ -20,14 +19,15 @@ from sepc.files import atomic_write
 from sepc.learning_rate import lr_factor
 from sepc.metrics import append_rows, rewind_metrics
 from sepc.signals import StopSignals
-from sepc.tv import ExportableRetinaNet, build_small_retinanet, detect
+from sepc.tv import ATSS, ExportableDetector, build_small_atss, detect
 
 from .coco_images import CocoImages
 from .evaluation import busiest_image, coco_metrics
-from .settings import CHANNELS, Settings
+from .settings import CHANNELS, HOLD, Settings
 
 BATCH = 16
 LEARNING_RATE = 1e-3
+WARM_UP = 0.1  # of the training
 SEED = 1
 LOG_PERIOD = 20
 CHECKPOINT_PERIOD = 100
@@ -50,15 +50,15 @@ def _train(settings: Settings, stop: StopSignals) -> None:
     train_json = settings.data / "annotations" / "instances_train2017.json"
     data = CocoImages(train_json, settings.data / "train2017")
     val = CocoImages(settings.val_json, settings.val_images)
-    model = build_small_retinanet(
+    model = build_small_atss(
         settings.variant, num_classes=len(data.category_ids), channels=CHANNELS
     )
     factor = lr_factor(offset=0.1)
     rates = [LEARNING_RATE * factor(name) for name, _ in model.named_parameters()]
     groups = [{"params": [p], "lr": r} for p, r in zip(model.parameters(), rates, strict=True)]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rates, settings.iterations + 1, pct_start=0.1, cycle_momentum=False
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda done: _lr_multiplier(done / settings.iterations)
     )
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     checkpoint = settings.output / "checkpoint.pth"
@@ -92,6 +92,14 @@ def _train(settings: Settings, stop: StopSignals) -> None:
     write_data(model.state_dict(), settings.weights)
 
 
+def _lr_multiplier(where: float) -> float:
+    """Of the training's course, 0 to 1: that of configs/common/quick_schedule.py, held as there."""
+    if where < WARM_UP:
+        return 0.05 + 0.95 * where / WARM_UP
+    down = max(0.0, where - HOLD) / (1 - HOLD)
+    return 0.001 + 0.999 * (1 + math.cos(math.pi * down)) / 2
+
+
 def _stopped(signum: int) -> KeyboardInterrupt:
     error = KeyboardInterrupt()
     error.signum = signum  # type: ignore[attr-defined]  # for the exit status
@@ -99,7 +107,7 @@ def _stopped(signum: int) -> KeyboardInterrupt:
 
 
 def _step(
-    model: RetinaNet,
+    model: ATSS,
     optimizer: torch.optim.Optimizer,
     images: list[Tensor],
     targets: list[dict[str, Tensor]],
@@ -111,6 +119,7 @@ def _step(
         "total_loss": total.item(),
         "loss_cls": losses["classification"].item(),
         "loss_box_reg": losses["bbox_regression"].item(),
+        "loss_centerness": losses["bbox_ctrness"].item(),
     }
     if not math.isfinite(values["total_loss"]):
         text = ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
@@ -144,13 +153,15 @@ def _report(done: int, settings: Settings, losses: dict[str, float], pace: float
     print(
         f"iteration {done}/{settings.iterations}  eta {left}  "
         f"total_loss {losses['total_loss']:.3f}  loss_cls {losses['loss_cls']:.3f}  "
-        f"loss_box_reg {losses['loss_box_reg']:.3f}  lr {losses['lr']:.2g}  {pace:.3f} s each",
+        f"loss_box_reg {losses['loss_box_reg']:.3f}  "
+        f"loss_centerness {losses['loss_centerness']:.3f}  "
+        f"lr {losses['lr']:.2g}  {pace:.3f} s each",
         flush=True,
     )
 
 
 @torch.no_grad()
-def _evaluate(model: RetinaNet, val: CocoImages, settings: Settings) -> dict[str, float]:
+def _evaluate(model: ATSS, val: CocoImages, settings: Settings) -> dict[str, float]:
     model.eval()
     results = []
     for start in range(0, len(val.ids), BATCH):
@@ -181,15 +192,13 @@ def _evaluate(model: RetinaNet, val: CocoImages, settings: Settings) -> dict[str
 def export(settings: Settings) -> Agreement:
     """Export the trained detector to ONNX, checked on the image with the most detections."""
     val = CocoImages(settings.val_json, settings.val_images)
-    model = build_small_retinanet(
-        settings.variant, num_classes=len(val.category_ids), channels=CHANNELS
-    )
+    model = build_small_atss(settings.variant, num_classes=len(val.category_ids), channels=CHANNELS)
     model.load_state_dict(read_data(settings.weights))
     model.eval()
     busiest = busiest_image(settings.load_results())
     image = val.images[val.ids.index(busiest) if busiest is not None else 0]
     return export_onnx(
-        ExportableRetinaNet(model),
+        ExportableDetector(model),
         settings.onnx,
         image=image,
         reference=lambda x: detect(model, x),

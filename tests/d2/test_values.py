@@ -51,6 +51,7 @@ def checked(key, value):
         ("optimizer.weight_decay", -0.1, "of 0 or more, got -0.1"),
         ("optimizer.betas", [0.9, 1.0], "got 1.0"),
         ("lr_multiplier.warmup_length", 2, "from 0 to 1, got 2"),
+        ("lr_multiplier.scheduler.lengths", [-1.0, 2.0], "from 0 to 1, got -1"),
         ("dataloader.train.total_batch_size", "two", "got 'two'"),
         ("dataloader.train.num_workers", -1, "got -1"),
         ("dataloader.test.dataset.names", 3, "a name of a data set, or a list of names, got 3"),

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from sepc.export import ExportError, export_onnx
-from sepc.tv import ExportableRetinaNet, detect
+from sepc.tv import ExportableDetector, detect
 
-from ..test_tv import small, with_detections
+from ..tv.helpers import small, with_detections
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -26,7 +26,7 @@ def test_whole_detector(variant, tmp_path):
     model = with_detections(small(variant))
     path = tmp_path / "new" / "detector.onnx"
     agreement = export_onnx(
-        ExportableRetinaNet(model),
+        ExportableDetector(model),
         path,
         image=image(),
         reference=partial(detect, model),

@@ -9,9 +9,9 @@ from torch import nn
 
 from sepc.demo import OnnxDetector
 from sepc.export import ExportError, export_detector, load_exported
-from sepc.tv import ExportableRetinaNet, detect
+from sepc.tv import ExportableDetector, detect
 
-from ..test_tv import small, with_detections
+from ..tv.helpers import small, with_detections
 from .helpers import noise, untrained_retinanet
 
 pytest.importorskip("openvino")
@@ -69,7 +69,7 @@ def test_one_size(tmp_path):
     model = with_detections(small("sepc"))
     path = tmp_path / "fixed.xml"
     agreement = export_detector(
-        ExportableRetinaNet(model),
+        ExportableDetector(model),
         path,
         format="openvino",
         images=noise((72, 99), (72, 99)),

@@ -9,9 +9,9 @@ from torchvision.ops import deform_conv2d
 
 from sepc.export import export_detector
 from sepc.export.without_deform_conv import without_deform_conv
-from sepc.tv import ExportableRetinaNet, detect
+from sepc.tv import ExportableDetector, detect
 
-from ..test_tv import small, with_detections
+from ..tv.helpers import small, with_detections
 from .helpers import noise, untrained_retinanet
 
 onnx = pytest.importorskip("onnx")
@@ -67,7 +67,7 @@ def test_one_size(size, tmp_path):
     model = with_detections(small("sepc"))
     path = tmp_path / "detector.onnx"
     agreement = export_detector(
-        ExportableRetinaNet(model),
+        ExportableDetector(model),
         path,
         format="onnx",
         images=noise(size),

@@ -4,7 +4,6 @@ import importlib
 import json
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from quickstart import detectron2_job, torchvision_job
 from quickstart.data.coco_folder import write_dataset
 from quickstart.evaluation import METRICS, busiest_image, coco_metrics, format_table
 from quickstart.settings import Settings, config_of, override_of
-from sepc.tv import build_small_retinanet
+from sepc.tv import build_small_atss
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = dict(train_images=6, val_images=4)
@@ -47,8 +46,12 @@ def tool(data, monkeypatch):
 @pytest.fixture(autouse=True)
 def in_small(monkeypatch):
     monkeypatch.setattr(torchvision_job, "BATCH", 2)
-    small = partial(build_small_retinanet, num_stages=1)
-    monkeypatch.setattr(torchvision_job, "build_small_retinanet", small)
+
+    def small(variant, **options):
+        depth = "num_convs" if variant.startswith("plain") else "num_stages"
+        return build_small_atss(variant, **{depth: 1}, **options)
+
+    monkeypatch.setattr(torchvision_job, "build_small_atss", small)
 
 
 def never(*args, **kwargs):
@@ -77,10 +80,10 @@ def test_torchvision_job(tool, tmp_path, monkeypatch, capsys):
     assert tool(*arguments) == 0
     lines = capsys.readouterr().out.strip().splitlines()
     for line in (lines[0], lines[-3]):
-        assert "torchvision's RetinaNet, without Detectron2" in line
+        assert "torchvision alone, without Detectron2" in line
     assert lines[-1].startswith("The report") and lines[-1].endswith("report.html")
     assert any(line.startswith("AP small") for line in lines)
-    output = tmp_path / "torchvision_retinanet_pconv"
+    output = tmp_path / "torchvision_atss_pconv"
     for name in ("detections.png", "curves.png", "detector.onnx", "metrics.json", "report.html"):
         assert (output / name).stat().st_size > 0
         assert any(line.endswith(name) for line in lines), name
@@ -97,7 +100,7 @@ def test_detectron2_job(tool, tmp_path, monkeypatch, capfd):
     arguments = ("--iterations=2", "--variant=pconv", "--output", tmp_path)
     assert tool(*arguments) == 0
     lines = capfd.readouterr().out.strip().splitlines()
-    assert lines[-1].endswith("report.html") and "torchvision's" not in "".join(lines[-3:])
+    assert lines[-1].endswith("report.html") and "torchvision alone" not in "".join(lines[-3:])
     which = f"Through {detectron2_in_use()}"
     assert lines[0] == which and which in lines[-3:]
     output = tmp_path / "atss_pconv"
@@ -110,6 +113,21 @@ def test_detectron2_job(tool, tmp_path, monkeypatch, capfd):
     assert "finished already" in capfd.readouterr().out
 
 
+def test_both_bindings_have_the_same_schedule(settings):
+    pytest.importorskip("detectron2")
+    from detectron2.config import instantiate
+
+    from sepc.d2.engine import load_config
+
+    config, overrides = settings.config
+    schedule = instantiate(load_config(str(REPOSITORY / config), overrides).lr_multiplier)
+    course = [i / 600 for i in range(600)]
+    expected = [schedule(where) for where in course]
+    assert [torchvision_job._lr_multiplier(where) for where in course] == pytest.approx(expected)
+    assert expected[0] == 0.05 and expected[-1] < 0.01  # of both, up and down
+    assert set(expected[60:450]) == {1.0}
+
+
 def test_compare_prints_both_tables_side_by_side(tool, tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(torchvision_job, "export", lambda settings: "not exported here")
@@ -118,8 +136,8 @@ def test_compare_prints_both_tables_side_by_side(tool, tmp_path, monkeypatch, ca
     header = next(line for line in out.splitlines() if line.strip().startswith("sepc_lite  "))
     assert header.split() == ["sepc_lite", "plain_gn", "difference"]
     for name in ("detections.png", "report.html"):
-        assert (tmp_path / "torchvision_retinanet_plain_gn" / name).exists()
-    assert (tmp_path / "torchvision_retinanet_sepc_lite" / "comparison.png").exists()
+        assert (tmp_path / "torchvision_atss_plain_gn" / name).exists()
+    assert (tmp_path / "torchvision_atss_sepc_lite" / "comparison.png").exists()
 
 
 def test_resumed_training_equals_an_uninterrupted_one(settings, tmp_path, monkeypatch, capsys):
@@ -246,7 +264,7 @@ def test_without_detectron2(tool, tmp_path, monkeypatch, capsys):
     interrupt_at(monkeypatch, 0)
     assert tool("--iterations=1", "--output", tmp_path) == 130
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith("Through torchvision's RetinaNet, without Detectron2 (Detectron2 can't")
+    assert first.startswith("Through torchvision alone, without Detectron2 (Detectron2 can't")
 
 
 def test_metrics_of_perfect_and_of_no_detections(data):

@@ -5,37 +5,9 @@ import torch
 
 from sepc import build_sepc
 from sepc.export import compare_detections
-from sepc.tv import ExportableRetinaNet, SEPCRetinaNetHead, build_small_retinanet, detect
+from sepc.tv import ExportableDetector, SEPCRetinaNetHead, detect
 
-from .export.helpers import spread, stir
-
-CLASSES = 3
-
-
-def small(variant="pconv_ibn", **overrides):
-    torch.manual_seed(0)
-    overrides = {} if variant == "plain" else {"num_stages": 1, **overrides}
-    return build_small_retinanet(variant, num_classes=CLASSES, channels=8, **overrides)
-
-
-def with_detections(model):
-    """The model, with weights that make it find something in anything."""
-    head = model.head
-    if hasattr(head, "trunk"):
-        stir(head.trunk)
-    images = model.transform([torch.rand(3, 128, 128)])[0]
-    with torch.no_grad():
-        outputs = head.eval()(list(model.backbone.eval()(images.tensors).values()))
-    spread(head.classification_head.cls_logits, outputs["cls_logits"], std=0.7, bias=-3.0)
-    spread(head.regression_head.bbox_reg, outputs["bbox_regression"], std=0.2, bias=0.0)
-    return model.train()
-
-
-def target(boxes, labels):
-    return {
-        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        "labels": torch.tensor(labels, dtype=torch.int64),
-    }
+from .helpers import CLASSES, small, target, with_detections
 
 
 @pytest.mark.parametrize("sizes", [[(16, 16), (8, 8)], [(5, 7), (3, 4), (2, 2), (1, 1)]])
@@ -130,6 +102,6 @@ def test_exportable_form_finds_the_same(variant, size):
     model = with_detections(small(variant))
     image = torch.randint(256, (3, *size), dtype=torch.uint8)
     with torch.no_grad():
-        found = ExportableRetinaNet(model)(image)
+        found = ExportableDetector(model)(image)
     agreement = compare_detections(detect(model, image), found)
     assert agreement.detections > 0

@@ -10,9 +10,9 @@ from torchvision.models.detection.fcos import FCOSHead
 from sepc import build_sepc
 from sepc.tv import OwnSizeTransform, SEPCFCOSHead
 
-from .export.helpers import spread, stir
+from ..export.helpers import spread, stir
+from .helpers import CLASSES, target
 
-CLASSES = 3
 CHANNELS = 32  # torchvision's own head has 32 groups in its norms
 STRIDES = (8, 16, 32)
 
@@ -45,13 +45,6 @@ def make_fcos(variant):
     )
     model.transform = OwnSizeTransform(image_mean=[0.5] * 3, image_std=[0.25] * 3)
     return model
-
-
-def target(boxes, labels):
-    return {
-        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        "labels": torch.tensor(labels, dtype=torch.int64),
-    }
 
 
 @pytest.mark.parametrize("sizes", [[(16, 16), (8, 8)], [(5, 7), (3, 4), (2, 2), (1, 1)]])
