@@ -64,9 +64,13 @@ def plot_differences(
         path: picture to write.
         title: says on what it was measured.
 
+    The axis is linear to ±5 and logarithmic beyond.
+
     Raises:
         ImportError: matplotlib is not installed.
     """
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     figure = new_figure(figsize=(max(1.0 + 3.4 * len(panels), 6.0), 3.6))
     names = dict.fromkeys(name for lines in panels.values() for name in lines)
     colors = {name: f"C{i}" for i, name in enumerate(names)}
@@ -75,10 +79,24 @@ def plot_differences(
     ):
         for name, groups in lines.items():
             means, errors = zip(*groups.values(), strict=True)
+            aside = 0.08 * ([*names].index(name) - (len(names) - 1) / 2)  # bars beside each other
             axes.errorbar(
-                [*groups], means, yerr=errors, marker="o", capsize=3, color=colors[name], label=name
+                [place + aside for place in range(len(groups))],
+                means,
+                yerr=errors,
+                marker="o",
+                markersize=4,
+                capsize=2,
+                color=colors[name],
+                label=name,
             )
+            axes.set_xticks(range(len(groups)), [*groups])
         axes.axhline(0, color="gray", linewidth=1)
+        # a coarse level that decides few objects would press all else together
+        axes.set_yscale("symlog", linthresh=5, linscale=2)
+        axes.yaxis.set_major_locator(FixedLocator([-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20]))
+        axes.yaxis.set_major_formatter(lambda x, _: f"{x:+.0f}" if x else "0")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_title(panel, fontsize="medium")
         axes.tick_params(axis="x", labelrotation=30, labelsize="small")
         axes.grid(axis="y", alpha=0.3)
