@@ -58,13 +58,13 @@ def plot_differences(
 ) -> None:
     """Draw differences over groups, one panel beside the other; a name has one color in all.
 
+    The axis is linear to ±5 and logarithmic beyond.
+
     Args:
         panels: name of the panel to name of the difference to group to mean and standard error,
             which is nan where it is not known.
         path: picture to write.
         title: says on what it was measured.
-
-    The axis is linear to ±5 and logarithmic beyond.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -73,24 +73,26 @@ def plot_differences(
 
     figure = new_figure(figsize=(max(1.0 + 3.4 * len(panels), 6.0), 3.6))
     names = dict.fromkeys(name for lines in panels.values() for name in lines)
-    colors = {name: f"C{i}" for i, name in enumerate(names)}
+    order = {name: i for i, name in enumerate(names)}
     for axes, (panel, lines) in zip(
         figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels.items(), strict=True
     ):
+        found = dict.fromkeys(group for groups in lines.values() for group in groups)
+        places = {group: place for place, group in enumerate(found)}
         for name, groups in lines.items():
             means, errors = zip(*groups.values(), strict=True)
-            aside = 0.08 * ([*names].index(name) - (len(names) - 1) / 2)  # bars beside each other
+            aside = 0.08 * (order[name] - (len(order) - 1) / 2)  # bars beside each other
             axes.errorbar(
-                [place + aside for place in range(len(groups))],
+                [places[group] + aside for group in groups],
                 means,
                 yerr=errors,
                 marker="o",
                 markersize=4,
                 capsize=2,
-                color=colors[name],
+                color=f"C{order[name]}",
                 label=name,
             )
-            axes.set_xticks(range(len(groups)), [*groups])
+        axes.set_xticks([*places.values()], [*places])
         axes.axhline(0, color="gray", linewidth=1)
         # a coarse level that decides few objects would press all else together
         axes.set_yscale("symlog", linthresh=5, linscale=2)

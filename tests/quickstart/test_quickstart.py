@@ -16,6 +16,8 @@ from quickstart.evaluation import METRICS, busiest_image, coco_metrics, format_t
 from quickstart.settings import Settings, config_of, override_of
 from sepc.tv import build_small_atss
 
+from ..tv.helpers import shallow
+
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = dict(train_images=6, val_images=4)
 
@@ -48,8 +50,7 @@ def in_small(monkeypatch):
     monkeypatch.setattr(torchvision_job, "BATCH", 2)
 
     def small(variant, **options):
-        depth = "num_convs" if variant.startswith("plain") else "num_stages"
-        return build_small_atss(variant, **{depth: 1}, **options)
+        return build_small_atss(variant, **shallow(variant), **options)
 
     monkeypatch.setattr(torchvision_job, "build_small_atss", small)
 

@@ -4,17 +4,27 @@ import pytest
 import torch
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 
-from sepc.export import compare_detections
 from sepc.methods.atss import atss_assign
-from sepc.tv import ExportableDetector, build_small_atss, detect
+from sepc.tv import ExportableDetector, build_small_atss
 
-from .helpers import CLASSES, target, with_detections
+from .helpers import (
+    CLASSES,
+    check_exportable_form,
+    check_losses_reach_every_parameter,
+    check_losses_without_objects,
+    shallow,
+    target,
+    with_detections,
+)
+
+LOSSES = {"classification", "bbox_regression", "bbox_ctrness"}
 
 
 def small(variant="sepc_lite", **overrides):
     torch.manual_seed(0)
-    depth = "num_convs" if variant.startswith("plain") else "num_stages"
-    return build_small_atss(variant, num_classes=CLASSES, channels=32, **{depth: 1, **overrides})
+    return build_small_atss(
+        variant, num_classes=CLASSES, channels=32, **{**shallow(variant), **overrides}
+    )
 
 
 def test_positives_are_those_of_the_paper(monkeypatch):
@@ -53,31 +63,17 @@ def test_boxes_start_as_their_anchors():
     "variant", ["plain", "plain_gn", "pconv", "pconv_ibn", "sepc_lite", "sepc"]
 )
 def test_losses_reach_every_parameter(variant):
-    model = small(variant)
-    targets = [target([[10, 10, 60, 90], [70, 70, 90, 90]], [0, 2]), target([], [])]
-    losses = model([torch.rand(3, 128, 128), torch.rand(3, 128, 128)], targets)
-    assert set(losses) == {"classification", "bbox_regression", "bbox_ctrness"}
-    sum(losses.values()).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
+    check_losses_reach_every_parameter(small(variant), LOSSES)
 
 
 def test_batch_without_any_object_has_finite_losses():
-    losses = small()([torch.rand(3, 64, 64)] * 2, [target([], []), target([], [])])
-    assert losses["bbox_regression"] == losses["bbox_ctrness"] == 0
-    assert losses["classification"] > 0
-    sum(losses.values()).backward()
+    check_losses_without_objects(small(), LOSSES)
 
 
 @pytest.mark.parametrize("variant", ["plain_gn", "sepc"])
 @pytest.mark.parametrize("size", [(128, 128), (100, 75)])
 def test_exportable_form_finds_the_same(variant, size):
-    model = with_detections(small(variant))
-    image = torch.randint(256, (3, *size), dtype=torch.uint8)
-    with torch.no_grad():
-        found = ExportableDetector(model)(image)
-    assert compare_detections(detect(model, image), found).detections > 0
+    check_exportable_form(with_detections(small(variant)), size)
 
 
 def test_other_detectors_are_refused():

@@ -11,10 +11,16 @@ from sepc import build_sepc
 from sepc.tv import OwnSizeTransform, SEPCFCOSHead
 
 from ..export.helpers import spread, stir
-from .helpers import CLASSES, target
+from .helpers import (
+    CLASSES,
+    check_losses_reach_every_parameter,
+    check_losses_without_objects,
+    target,
+)
 
 CHANNELS = 32  # torchvision's own head has 32 groups in its norms
 STRIDES = (8, 16, 32)
+LOSSES = {"classification", "bbox_regression", "bbox_ctrness"}
 
 
 class SmallPyramid(nn.Module):
@@ -88,22 +94,11 @@ def test_head_refuses_a_trunk_that_shrinks_its_maps():
 
 @pytest.mark.parametrize("variant", ["plain", "pconv", "pconv_ibn", "sepc_lite", "sepc"])
 def test_losses_reach_every_parameter(variant):
-    model = make_fcos(variant)
-    images = [torch.rand(3, 128, 128), torch.rand(3, 128, 128)]
-    targets = [target([[10, 10, 60, 90], [70, 70, 90, 90]], [0, 2]), target([], [])]
-    losses = model(images, targets)
-    assert set(losses) == {"classification", "bbox_regression", "bbox_ctrness"}
-    sum(losses.values()).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
+    check_losses_reach_every_parameter(make_fcos(variant), LOSSES)
 
 
 def test_batch_without_any_object_has_finite_losses():
-    losses = make_fcos("sepc")([torch.rand(3, 64, 64)] * 2, [target([], []), target([], [])])
-    assert losses["bbox_regression"] == losses["bbox_ctrness"] == 0
-    assert losses["classification"] > 0
-    sum(losses.values()).backward()
+    check_losses_without_objects(make_fcos("sepc"), LOSSES)
 
 
 @pytest.mark.parametrize("size", [(128, 128), (100, 75)])

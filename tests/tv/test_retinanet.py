@@ -4,10 +4,18 @@ import pytest
 import torch
 
 from sepc import build_sepc
-from sepc.export import compare_detections
-from sepc.tv import ExportableDetector, SEPCRetinaNetHead, detect
+from sepc.tv import SEPCRetinaNetHead, detect
 
-from .helpers import CLASSES, small, target, with_detections
+from .helpers import (
+    CLASSES,
+    check_exportable_form,
+    check_losses_reach_every_parameter,
+    check_losses_without_objects,
+    small,
+    with_detections,
+)
+
+LOSSES = {"classification", "bbox_regression"}
 
 
 @pytest.mark.parametrize("sizes", [[(16, 16), (8, 8)], [(5, 7), (3, 4), (2, 2), (1, 1)]])
@@ -43,15 +51,7 @@ def test_head_refuses_a_trunk_that_shrinks_its_maps():
 
 @pytest.mark.parametrize("variant", ["plain", "pconv", "pconv_ibn", "sepc_lite", "sepc"])
 def test_losses_reach_every_parameter(variant):
-    model = small(variant)
-    images = [torch.rand(3, 128, 128), torch.rand(3, 128, 128)]
-    targets = [target([[10, 10, 60, 90], [70, 70, 90, 90]], [0, 2]), target([], [])]
-    losses = model(images, targets)
-    assert set(losses) == {"classification", "bbox_regression"}
-    sum(losses.values()).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
+    check_losses_reach_every_parameter(small(variant), LOSSES)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -64,10 +64,7 @@ def test_images_keep_their_size(training):
 
 
 def test_batch_without_any_object_has_finite_losses():
-    losses = small()([torch.rand(3, 64, 64)] * 2, [target([], []), target([], [])])
-    assert losses["bbox_regression"] == 0
-    assert losses["classification"] > 0
-    sum(losses.values()).backward()
+    check_losses_without_objects(small(), LOSSES)
 
 
 @pytest.mark.parametrize("size", [(128, 128), (100, 75)])
@@ -99,9 +96,4 @@ def test_image_that_is_not_finite_gives_no_detections(value):
 @pytest.mark.parametrize("variant", ["plain", "sepc"])
 @pytest.mark.parametrize("size", [(128, 128), (100, 75)])
 def test_exportable_form_finds_the_same(variant, size):
-    model = with_detections(small(variant))
-    image = torch.randint(256, (3, *size), dtype=torch.uint8)
-    with torch.no_grad():
-        found = ExportableDetector(model)(image)
-    agreement = compare_detections(detect(model, image), found)
-    assert agreement.detections > 0
+    check_exportable_form(with_detections(small(variant)), size)
