@@ -42,7 +42,11 @@ from studies.summary import collect, format_grid, format_table
 
 IN_PLOTS = ("AP", "APs", "APm", "APl")
 DETECTORS = ("atss", "fcos", "retinanet")
-HEADS = ("plain_gn", "towers_ibn", "shared_ibn", "pconv_ibn", "sepc_lite", "sepc")
+HEADS = ("plain_gn", "towers_ibn", "pconv_ibn", "sepc_lite", "sepc")
+DIAGNOSES = {  # heads to ask for: a head, and how they differ from it
+    "shared_ibn": ("pconv_ibn", "+model.head.trunk.cross_level=False"),  # each level by itself
+    "sepc_lite_finest": ("sepc_lite", "+model.head.trunk.deform_finest=True"),
+}
 ITERATIONS = 2400
 TOWERS = {  # plain towers with iBN
     "atss": ("configs/quickstart/atss_plain.py", ("model.head.trunk.norm=BN",)),
@@ -58,7 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     studies = ("detectors", "timing", "none")
     parser.add_argument("--study", choices=studies, default="detectors")
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
-    parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
+    parser.add_argument("--heads", nargs="+", choices=(*HEADS, *DIAGNOSES), default=list(HEADS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=ITERATIONS)
     parser.add_argument("--channels", type=int, default=CHANNELS, help="of the pyramid")
@@ -88,9 +92,10 @@ def config_of_head(detector: str, head: str, channels: int) -> tuple[str, tuple[
     """LazyConfig file and overrides of a detector with a head."""
     if head == "towers_ibn":
         config, overrides = TOWERS[detector]
-    elif head == "shared_ibn":  # the trunk of pconv_ibn, each level by itself
-        config, overrides = config_of(detector, "pconv_ibn")
-        overrides += ("+model.head.trunk.cross_level=False",)
+    elif head in DIAGNOSES:
+        like, override = DIAGNOSES[head]
+        config, overrides = config_of(detector, like)
+        overrides += (override,)
     else:
         config, overrides = config_of(detector, head)
     return config, (*overrides, f"model.backbone.out_channels={channels}")
@@ -150,11 +155,11 @@ def report(args: argparse.Namespace, record: Record) -> None:
     timing_file = args.results / "timing.json"
     timing = json.loads(timing_file.read_text()) if timing_file.exists() else {}
     where = f"generated images, {args.iterations} iterations; dots are seeds, lines their mean"
-    groups, tables = {}, []
+    groups, tables, known = {}, [], (*HEADS, *DIAGNOSES)
     for detector in DETECTORS:
         step = timing.get(detector, {})
         notes = {h: f"{step[h]['ms']:.0f} ({step[h]['ratio']:.2f})" for h in HEADS if h in step}
-        rows = collect(record, {head: labels_of(head, detector) for head in HEADS}, notes)
+        rows = collect(record, {head: labels_of(head, detector) for head in known}, notes)
         if rows:
             groups[detector] = rows
             time_head = (
@@ -163,11 +168,11 @@ def report(args: argparse.Namespace, record: Record) -> None:
             tables.append(format_table(rows, head=detector, metrics=METRICS, note_head=time_head))
     write_section(page, "detectors", "\n\n".join(tables) or "Nothing is finished yet.")
     if groups:
-        heads = [h for h in HEADS if any(row.name == h for rows in groups.values() for row in rows)]
+        heads = [h for h in known if any(row.name == h for rows in groups.values() for row in rows)]
         ap = format_grid(record, heads, list(groups), head="AP", labels_of=labels_of)
         write_section(args.readme, "ablation", ap)
         plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)
-    report_differences(record, page, columns=list(groups), heads=HEADS, labels_of=labels_of)
+    report_differences(record, page, columns=list(groups), heads=known, labels_of=labels_of)
     print(f"tables and plots: {page}")
 
 

@@ -21,6 +21,7 @@ STEPS = (
     ("pconv_ibn", "shared_ibn"),
     ("pconv_ibn", "plain_gn"),
     ("sepc_lite", "pconv_ibn"),
+    ("sepc_lite_finest", "sepc_lite"),
     ("sepc", "sepc_lite"),
     ("sepc", "plain_gn"),
 )

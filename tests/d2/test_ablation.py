@@ -16,9 +16,15 @@ from studies.timing import ratio, time_steps
 from .helpers import ROOT
 
 
-@pytest.mark.parametrize(("study", "iterations"), [(tool, 2400), (neighbors, 600)])
-def test_every_run_has_a_config_that_takes_its_overrides(study, iterations):
-    runs = study.runs(study.parse_args(["--seeds", "1"]))
+@pytest.mark.parametrize(
+    ("study", "flag", "iterations"),
+    [(tool, "--heads", 2400), (neighbors, "--methods", 600)],
+)
+def test_every_run_has_a_config_that_takes_its_overrides(study, flag, iterations):
+    default = study.runs(study.parse_args(["--seeds", "1"]))
+    to_ask_for = study.runs(study.parse_args(["--seeds", "1", flag, *tool.DIAGNOSES]))
+    assert not set(default) & set(to_ask_for)
+    runs = [*default, *to_ask_for]
     assert len({run.name for run in runs}) == len(runs) > 3
     models = []
     for run in runs:

@@ -61,12 +61,15 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     assert list(json.loads(path.read_text())["runs"]) == ["fcos-sepc-seed1"]
 
 
+HEADS = [*ablation.HEADS, *ablation.DIAGNOSES]
+
+
 @pytest.mark.parametrize(
     ("study", "name", "arguments"),
     [
-        (ablation, "runs", []),
-        (ablation, "shorter/runs", ["--iterations", "1200"]),
-        (neighbors, "neighbors", []),
+        (ablation, "runs", ["--heads", *HEADS]),
+        (ablation, "shorter/runs", ["--heads", *HEADS, "--iterations", "1200"]),
+        (neighbors, "neighbors", ["--methods", *neighbors.NEIGHBORS, *HEADS]),
         (bccd, "bccd", []),
         (generalization, "generalization", []),
     ],
