@@ -79,7 +79,8 @@ def train_all(
                     progress.finished(run, metrics)
                 else:
                     failed.append(run)
-                    print(f"{run.name} failed: see {output / run.name / 'output.txt'}", flush=True)
+                    log = output / run.name / "output.txt"
+                    print(f"{run.name} failed: {_last_line(log)} (all of it: {log})", flush=True)
             progress.show({run: output / run.name for run in active})
     finally:
         _stop(list(active.values()))
@@ -116,6 +117,11 @@ def _stop(processes: list[subprocess.Popen]) -> None:
         process.terminate()
     for process in processes:
         process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it says nothing"
 
 
 def _last_evaluation(path: Path) -> dict[str, float]:
