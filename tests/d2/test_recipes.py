@@ -98,6 +98,17 @@ def check_another_depth(cfg):
     assert cfg.train.init_checkpoint == "R-101.pth"
 
 
+def check_offsets_that_learn_slower(cfg):
+    model = model_of(cfg)
+    cfg.optimizer.params.model = model
+    groups = instantiate(cfg.optimizer).param_groups
+    rates = {parameter: group["lr"] for group in groups for parameter in group["params"]}
+    of_offsets = {name: rates.pop(x) for name, x in model.named_parameters() if ".offset." in name}
+    assert len(of_offsets) == 2 * (4 * 3 + 2)  # three kernels a stage, one in each branch
+    assert [*of_offsets.values()] == pytest.approx([cfg.optimizer.lr / 10] * len(of_offsets))
+    assert set(rates.values()) == {cfg.optimizer.lr}
+
+
 def check_mixed_precision(cfg):
     assert amp_dtype(cfg) == amp_dtype(cfg, evaluation=True) == torch.bfloat16
     cfg.train.amp.evaluate = False
@@ -125,6 +136,7 @@ CHECKS = {
     "Frozen norms": check_frozen_norms,
     "Thinner pyramid": check_thinner_pyramid,
     "Another depth": check_another_depth,
+    "Offsets that learn slower": check_offsets_that_learn_slower,
     "Mixed precision": check_mixed_precision,
     "Several GPUs": check_several_gpus,
     "Batches in evaluation": check_batches_in_evaluation,

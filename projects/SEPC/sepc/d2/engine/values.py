@@ -155,6 +155,7 @@ KINDS: dict[str, Kind] = {
     "optimizer.params.weight_decay_norm": FACTOR_OR_NONE,
     "optimizer.params.weight_decay_bias": FACTOR_OR_NONE,
     "optimizer.params.bias_lr_factor": FACTOR_OR_NONE,
+    "optimizer.params.lr_factor_func.offset": FACTOR,
     "lr_multiplier.warmup_length": SHARE,
     "lr_multiplier.warmup_factor": FACTOR,
     "lr_multiplier.scheduler.num_updates": COUNT,
