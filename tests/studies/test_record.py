@@ -71,6 +71,7 @@ HEADS = [*ablation.HEADS, *ablation.DIAGNOSES]
         (ablation, "shorter/runs", ["--heads", *HEADS, "--iterations", "1200"]),
         (neighbors, "neighbors", ["--methods", *neighbors.NEIGHBORS, *HEADS]),
         (bccd, "bccd", []),
+        (bccd, "longer/bccd", ["--iterations", "1600"]),
         (generalization, "generalization", []),
     ],
 )
