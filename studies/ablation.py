@@ -168,7 +168,7 @@ def report(args: argparse.Namespace, record: Record) -> None:
             tables.append(format_table(rows, head=detector, metrics=METRICS, note_head=time_head))
     write_section(page, "detectors", "\n\n".join(tables) or "Nothing is finished yet.")
     if groups:
-        heads = [h for h in known if any(row.name == h for rows in groups.values() for row in rows)]
+        heads = [h for h in HEADS if any(row.name == h for rows in groups.values() for row in rows)]
         ap = format_grid(record, heads, list(groups), head="AP", labels_of=labels_of)
         write_section(args.readme, "ablation", ap)
         plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)

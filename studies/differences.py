@@ -14,17 +14,17 @@ from .plot import plot_differences
 from .record import Record
 from .summary import markdown_table, mean_and_spread
 
-#: The steps from the plain head to SEPC, one part at a time, and the whole way.
-STEPS = (
+#: The steps from the plain head to SEPC, one part at a time.
+DRAWN = (
     ("towers_ibn", "plain_gn"),
     ("shared_ibn", "towers_ibn"),
     ("pconv_ibn", "shared_ibn"),
     ("pconv_ibn", "plain_gn"),
     ("sepc_lite", "pconv_ibn"),
-    ("sepc_lite_finest", "sepc_lite"),
     ("sepc", "sepc_lite"),
-    ("sepc", "plain_gn"),
 )
+#: With the whole way, and a step aside.
+STEPS = (*DRAWN, ("sepc", "plain_gn"), ("sepc_lite_finest", "sepc_lite"))
 LabelsOf = Callable[[str, str], Mapping[str, str]]
 
 
@@ -161,9 +161,9 @@ def report_differences(
 def _by_level(
     record: Record, column: str, labels_of: LabelsOf
 ) -> dict[str, dict[str, tuple[float, float]]]:
-    """Mean and standard error of each step but the whole way, level by level."""
+    """Mean and standard error of each step that is drawn, level by level."""
     found: dict[str, dict[str, tuple[float, float]]] = {}
-    for more, less in STEPS[:-1]:
+    for more, less in DRAWN:
         labels = [labels_of(head, column) for head in (more, less)]
         for level in objects_of_groups(record, labels, "levels"):
             pair = difference(*(ap_by_seed(record, each, "levels", level) for each in labels))
