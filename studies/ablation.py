@@ -47,6 +47,7 @@ DIAGNOSES = {  # heads to ask for: a head, and how they differ from it
     "shared_ibn": ("pconv_ibn", "+model.head.trunk.cross_level=False"),  # each level by itself
     "sepc_lite_finest": ("sepc_lite", "+model.head.trunk.deform_finest=True"),
 }
+ALL_HEADS = (*HEADS, *DIAGNOSES)
 ITERATIONS = 2400
 TOWERS = {  # plain towers with iBN
     "atss": ("configs/quickstart/atss_plain.py", ("model.head.trunk.norm=BN",)),
@@ -62,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     studies = ("detectors", "timing", "none")
     parser.add_argument("--study", choices=studies, default="detectors")
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
-    parser.add_argument("--heads", nargs="+", choices=(*HEADS, *DIAGNOSES), default=list(HEADS))
+    parser.add_argument("--heads", nargs="+", choices=ALL_HEADS, default=list(HEADS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=ITERATIONS)
     parser.add_argument("--channels", type=int, default=CHANNELS, help="of the pyramid")
@@ -155,11 +156,11 @@ def report(args: argparse.Namespace, record: Record) -> None:
     timing_file = args.results / "timing.json"
     timing = json.loads(timing_file.read_text()) if timing_file.exists() else {}
     where = f"generated images, {args.iterations} iterations; dots are seeds, lines their mean"
-    groups, tables, known = {}, [], (*HEADS, *DIAGNOSES)
+    groups, tables = {}, []
     for detector in DETECTORS:
         step = timing.get(detector, {})
         notes = {h: f"{step[h]['ms']:.0f} ({step[h]['ratio']:.2f})" for h in HEADS if h in step}
-        rows = collect(record, {head: labels_of(head, detector) for head in known}, notes)
+        rows = collect(record, {head: labels_of(head, detector) for head in ALL_HEADS}, notes)
         if rows:
             groups[detector] = rows
             time_head = (
@@ -172,7 +173,7 @@ def report(args: argparse.Namespace, record: Record) -> None:
         ap = format_grid(record, heads, list(groups), head="AP", labels_of=labels_of)
         write_section(args.readme, "ablation", ap)
         plot_rows(groups, args.results / "detectors.png", metrics=IN_PLOTS, title=where)
-    report_differences(record, page, columns=list(groups), heads=known, labels_of=labels_of)
+    report_differences(record, page, columns=list(groups), heads=ALL_HEADS, labels_of=labels_of)
     print(f"tables and plots: {page}")
 
 

@@ -19,7 +19,7 @@ from dev.sections import write_section
 from quickstart.data.scenes import GENERATOR_VERSION
 from quickstart.settings import CHANNELS, ITERATIONS
 from studies import Record, Run, exit_status
-from studies.ablation import DIAGNOSES, HEADS, config_of_head, labels_of
+from studies.ablation import ALL_HEADS, HEADS, config_of_head, labels_of
 from studies.program import EVIDENCE, make_page, train_and_report
 from studies.record import METRICS
 from studies.run import training_overrides
@@ -33,8 +33,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    methods = [*NEIGHBORS, *HEADS]
-    parser.add_argument("--methods", nargs="+", choices=(*methods, *DIAGNOSES), default=methods)
+    choices, default = (*NEIGHBORS, *ALL_HEADS), [*NEIGHBORS, *HEADS]
+    parser.add_argument("--methods", nargs="+", choices=choices, default=default)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--output", type=Path, default=Path("output/neighbors"))
@@ -63,7 +63,7 @@ def report(args: argparse.Namespace, record: Record) -> None:
     """Write the table of the runs that are finished."""
     page = args.results / "README.md"
     make_page(page, "Evidence", ["neighbors"])
-    methods = (*HEADS, *DIAGNOSES, *NEIGHBORS)
+    methods = (*ALL_HEADS, *NEIGHBORS)
     rows = collect(record, {method: labels_of(method, "atss") for method in methods})
     table = format_table(rows, head="ATSS", metrics=METRICS)
     write_section(page, "neighbors", table if rows else "Nothing is finished yet.")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev.setup_env import last_line
 from sepc.visualize.curves import read_metrics
 
 from .record import METRICS, Record
@@ -80,7 +81,8 @@ def train_all(
                 else:
                     failed.append(run)
                     log = output / run.name / "output.txt"
-                    print(f"{run.name} failed: {_last_line(log)} (all of it: {log})", flush=True)
+                    why = last_line(log.read_text(errors="replace"))
+                    print(f"{run.name} failed: {why} (all of it: {log})", flush=True)
             progress.show({run: output / run.name for run in active})
     finally:
         _stop(list(active.values()))
@@ -117,11 +119,6 @@ def _stop(processes: list[subprocess.Popen]) -> None:
         process.terminate()
     for process in processes:
         process.wait()
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
-    return lines[-1] if lines else "it says nothing"
 
 
 def _last_evaluation(path: Path) -> dict[str, float]:

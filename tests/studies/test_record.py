@@ -61,15 +61,12 @@ def test_an_incomplete_evaluation_leaves_the_file_as_it_was(tmp_path):
     assert list(json.loads(path.read_text())["runs"]) == ["fcos-sepc-seed1"]
 
 
-HEADS = [*ablation.HEADS, *ablation.DIAGNOSES]
-
-
 @pytest.mark.parametrize(
     ("study", "name", "arguments"),
     [
-        (ablation, "runs", ["--heads", *HEADS]),
-        (ablation, "shorter/runs", ["--heads", *HEADS, "--iterations", "1200"]),
-        (neighbors, "neighbors", ["--methods", *neighbors.NEIGHBORS, *HEADS]),
+        (ablation, "runs", ["--heads", *ablation.ALL_HEADS]),
+        (ablation, "shorter/runs", ["--heads", *ablation.ALL_HEADS, "--iterations", "1200"]),
+        (neighbors, "neighbors", ["--methods", *neighbors.NEIGHBORS, *ablation.ALL_HEADS]),
         (bccd, "bccd", []),
         (bccd, "longer/bccd", ["--iterations", "1600"]),
         (generalization, "generalization", []),

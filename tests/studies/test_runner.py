@@ -77,12 +77,13 @@ def test_what_is_recorded_is_not_trained_again(train, record, tmp_path, capsys):
     assert "1 of 2 runs were finished before" in capsys.readouterr().out
 
 
-def test_a_failure_is_told_with_its_reason(train, record, tmp_path, capsys):
+def test_a_failure_is_told_with_its_reason_and_the_others_are_done(train, record, tmp_path, capsys):
     with pytest.raises(RunsFailed, match=r"1 of 3 runs .*bad-seed1.output.txt"):
         train([run("bad", 1, "fail=1"), run("a"), run("b")], record)
     assert record.metrics({"head": "b"})
     assert not record.metrics({"head": "bad"})
     log = tmp_path / "out" / "bad-seed1" / "output.txt"
+    assert "no such thing" in log.read_text()
     assert f"bad-seed1 failed: no such thing (all of it: {log})" in capsys.readouterr().out
 
 
